@@ -9,8 +9,8 @@ from typing import Any
 
 from aiohttp import web
 
-from agentrollouts.dashboard.api import OURS, Api
-from agentrollouts.dashboard.watched import Name, Watched, until
+from agentrollouts.dashboard.api import OURS, Api, proxied
+from agentrollouts.dashboard.watched import Name, Selection, Watched, until
 
 Json = dict[str, Any]
 PATIENCE = 10.0
@@ -41,7 +41,7 @@ class Cluster:
         await runner.setup()
         await web.UnixSite(runner, str(folder / "socket")).start()
         try:
-            async with Api(folder / "socket") as api:
+            async with proxied(folder / "socket") as api:
                 yield api
         finally:
             await runner.cleanup()
@@ -67,7 +67,7 @@ async def watching(
     """What the page knows, and how to wait for it."""
     news = asyncio.Condition()
     async with cluster.serving(folder) as api:
-        watched = Watched(api, "agentrollouts", namespace, "support", news)
+        watched = Watched(api, Selection("agentrollouts", namespace), news, fallback="support")
         task = asyncio.create_task(watched.run())
 
         async def comes(is_due: Callable[[], bool]) -> None:
@@ -102,7 +102,7 @@ async def test_a_reader_of_one_namespace_sees_that_one(tmp_path: Path) -> None:
     cluster.refuses[f"{OURS}/agentrollouts"] = 403
     async with watching(cluster, tmp_path) as (watched, comes):
         await comes(lambda: watched.is_read)
-        assert (watched.scope, watched.problem) == ("support", "")
+        assert (watched.scope, watched.problem) == ("support", None)
     assert cluster.calls[:2] == [f"{OURS}/agentrollouts", f"{OURS}/namespaces/support/agentrollouts"]
 
 
@@ -114,12 +114,12 @@ async def test_an_interruption_is_named_and_ends(tmp_path: Path) -> None:
         await comes(lambda: watched.is_read)
         cluster.refuses[f"{OURS}/namespaces/support/agentrollouts"] = 500
         cluster.events.put_nowait(None)
-        await comes(lambda: watched.problem.endswith("UTC: refused with 500"))
+        await comes(lambda: watched.problem is not None and watched.problem[1:] == ("refused with 500", 500))
         assert list(watched.objects) == [Name("support", "a")]
         cluster.refuses.clear()
         cluster.items = [rollout("b", 9)]
         await comes(lambda: list(watched.objects) == [Name("support", "b")])
-        assert watched.problem == ""
+        assert watched.problem is None
 
 
 async def test_an_old_version_is_no_problem(tmp_path: Path) -> None:
@@ -130,4 +130,4 @@ async def test_an_old_version_is_no_problem(tmp_path: Path) -> None:
         cluster.items = [rollout("b", 9)]
         cluster.events.put_nowait({"type": "ERROR", "object": {"code": 410, "message": "too old"}})
         await comes(lambda: list(watched.objects) == [Name("support", "b")])
-        assert watched.problem == ""
+        assert watched.problem is None

@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentrollouts.plugin.compared import compare
+from agentrollouts.insight.difference.compared import compare
 
 LINES = st.lists(st.sampled_from(["a", "b", "c", "- d"]), max_size=6).map("\n".join)
 

@@ -54,3 +54,18 @@ helm.sh/hook: pre-delete
 helm.sh/hook-weight: {{ . | quote }}
 helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
 {{- end -}}
+
+{{/* Name of what serves the page; as the name of a Service, at most 63 characters. */}}
+{{- define "agentrollouts.dashboardName" -}}
+{{- printf "%s-dashboard" (include "agentrollouts.fullname" . | trunc 53 | trimSuffix "-") -}}
+{{- end -}}
+
+{{/* The two labels by which its pods are selected; the operator's selector matches none of them. */}}
+{{- define "agentrollouts.dashboardSelector" -}}
+app.kubernetes.io/name: {{ .Chart.Name }}-dashboard
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "agentrollouts.dashboardLabels" -}}
+{{- include "agentrollouts.labels" . | replace "component: operator" "component: dashboard" | replace (printf "/name: %s" .Chart.Name) (printf "/name: %s-dashboard" .Chart.Name) -}}
+{{- end -}}

@@ -11,9 +11,10 @@ from collections.abc import Coroutine, Sequence
 
 from aiohttp import web
 
-from agentrollouts.dashboard.api import Api
-from agentrollouts.dashboard.app import Scope, application, pages
+from agentrollouts.dashboard.api import proxied
+from agentrollouts.dashboard.app import Pages, application
 from agentrollouts.dashboard.guard import Guard
+from agentrollouts.dashboard.local import Local, Scope
 from agentrollouts.dashboard.proxy import ProxyError, proxy
 
 REFUSED = 1
@@ -65,14 +66,15 @@ async def _serve(options: argparse.Namespace, flags: Sequence[str]) -> None:
     scope = Scope(options.namespace, options.current_namespace)
     with socket.create_server(("127.0.0.1", options.port)) as listener:
         guard = Guard(listener.getsockname()[1])
-        async with proxy(options.kubectl, flags) as path, Api(path) as api:
-            handlers = pages(api, scope)
-            runner = web.AppRunner(application(handlers, guard), access_log=None, shutdown_timeout=1.0)
+        async with proxy(options.kubectl, flags) as path, proxied(path) as api:
+            source = Local(api, scope)
+            app = application(Pages(source), guard.install)
+            runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
             await runner.setup()
             try:
                 await web.SockSite(runner, listener).start()
                 _announce(guard.link, is_opened=not options.no_open)
-                await handlers.watch()
+                await source.watch()
             finally:
                 await runner.cleanup()
 

@@ -1,12 +1,15 @@
-"""The API server behind `kubectl proxy`: the few calls that the page makes, and no other.
+"""The API server: the few calls that the page makes, and no other.
 
-The proxy adds the credentials of the reader, so the API server decides what they may see and do.
+Each has the credentials of the reader, so the API server decides what they may see and do. On their machine,
+`kubectl proxy` adds them; in the cluster, they come with the request.
 """
 
 import json
+import re
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import aiohttp
 
@@ -28,6 +31,22 @@ ACCEPTED: Final = (
     f"^{SELF_REVIEWS.replace('.', '[.]')}$",
 )
 """Paths that the proxy lets through."""
+_NAME: Final = "[a-z0-9][-a-z0-9.]*"
+PERMITTED: Final = re.compile(
+    "|".join(
+        (
+            f"GET {re.escape(OURS)}(/namespaces/{_NAME})?/agentr[a-z]+(/{_NAME})?",
+            f"GET /api/v1/namespaces/{_NAME}/configmaps/{_NAME}",
+            f"POST {re.escape(OURS)}/namespaces/{_NAME}/agentrolloutactions",
+            f"POST {re.escape(ACCESS_REVIEWS)}",
+            f"POST {re.escape(SELF_REVIEWS)}",
+        )
+    )
+)
+"""Pairs of method and path that are sent; names come from addresses that someone can write by hand."""
+WHOLE: Final = "application/json"
+NAMES_ONLY: Final = "application/json;as=PartialObjectMetadata{};g=meta.k8s.io;v=v1"
+"""For objects of which only the version matters."""
 
 
 class ApiError(Exception):
@@ -44,23 +63,20 @@ class ApiError(Exception):
 
 
 class Api:
-    """The API server, by the socket of the proxy."""
+    """The API server, as one reader sees it.
 
-    def __init__(self, socket: Path) -> None:
-        self._socket = socket
+    Args:
+        session: The connections.
+        token: What proves who the reader is; None if the proxy adds that.
+    """
 
-    async def __aenter__(self) -> Self:
-        limit = aiohttp.ClientTimeout(total=CALL_SECONDS)
-        connector = aiohttp.UnixConnector(path=str(self._socket))
-        self._session = aiohttp.ClientSession("http://localhost", connector=connector, timeout=limit)
-        return self
+    def __init__(self, session: aiohttp.ClientSession, token: str | None = None) -> None:
+        self._session = session
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
 
-    async def __aexit__(self, *_: object) -> None:
-        await self._session.close()
-
-    async def get(self, path: str, **query: str) -> Manifest:
+    async def get(self, path: str, *, accept: str = WHOLE, **query: str) -> Manifest:
         """An object or a list. Raises `ApiError`."""
-        return await self._call("GET", path, query=query)
+        return await self._call("GET", path, query=query, accept=accept)
 
     async def find(self, path: str) -> Manifest | None:
         """An object; None if there is none, or if the reader may not see it. Raises `ApiError`."""
@@ -75,37 +91,66 @@ class Api:
         """Create an object: an action or a review. Raises `ApiError`."""
         return await self._call("POST", path, manifest)
 
-    async def watch(self, path: str, version: str) -> AsyncIterator[Manifest]:
+    async def watch(
+        self, path: str, version: str, *, accept: str = WHOLE, **query: str
+    ) -> AsyncIterator[Manifest]:
         """The events after a version, until the watch ends. Raises `ApiError`."""
-        query = {"watch": "1", "resourceVersion": version, "timeoutSeconds": str(WATCH_SECONDS)}
+        query |= {"watch": "1", "resourceVersion": version, "timeoutSeconds": str(WATCH_SECONDS)}
         endless = aiohttp.ClientTimeout(total=None, sock_read=WATCH_SECONDS + CALL_SECONDS)
+        async with self._sent("GET", path, accept, params=query, timeout=endless) as response:
+            buffer = bytearray()
+            async for chunk in response.content.iter_any():
+                buffer += chunk
+                while b"\n" in buffer:
+                    line, _, buffer = buffer.partition(b"\n")
+                    yield json.loads(line)
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        body: Manifest | None = None,
+        query: dict[str, str] | None = None,
+        accept: str = WHOLE,
+    ) -> Manifest:
+        async with self._sent(method, path, accept, json=body, params=query) as response:
+            answer: Manifest = await response.json(content_type=None)
+            return answer
+
+    @asynccontextmanager
+    async def _sent(
+        self,
+        method: str,
+        path: str,
+        accept: str,
+        **options: Any,  # noqa: ANN401 those of aiohttp
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """An answer that is not a refusal. A redirect is one: it would lead past the permitted pairs."""
+        if not PERMITTED.fullmatch(f"{method} {path}"):
+            raise ApiError(f"The page does not send {method} {path}", 403)
+        headers = {**self._headers, "Accept": accept}
         try:
-            async with self._session.get(path, params=query, timeout=endless) as response:
+            async with self._session.request(
+                method, path, headers=headers, allow_redirects=False, **options
+            ) as response:
                 await _checked(response)
-                buffer = bytearray()
-                async for chunk in response.content.iter_any():
-                    buffer += chunk
-                    while b"\n" in buffer:
-                        line, _, buffer = buffer.partition(b"\n")
-                        yield json.loads(line)
+                yield response
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise _unanswered(error) from error
 
-    async def _call(
-        self, method: str, path: str, body: Manifest | None = None, query: dict[str, str] | None = None
-    ) -> Manifest:
-        try:
-            async with self._session.request(method, path, json=body, params=query) as response:
-                await _checked(response)
-                answer: Manifest = await response.json(content_type=None)
-                return answer
-        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            raise _unanswered(error) from error
+
+@asynccontextmanager
+async def proxied(socket: Path) -> AsyncIterator[Api]:
+    """The API server behind the socket of `kubectl proxy`."""
+    limit = aiohttp.ClientTimeout(total=CALL_SECONDS)
+    connector = aiohttp.UnixConnector(path=str(socket))
+    async with aiohttp.ClientSession("http://localhost", connector=connector, timeout=limit) as session:
+        yield Api(session)
 
 
 async def _checked(response: aiohttp.ClientResponse) -> None:
     """Raise what the API server says about a refusal."""
-    if response.ok:
+    if response.status < 300:  # noqa: PLR2004 a success
         return
     text = await response.text(errors="replace")
     try:

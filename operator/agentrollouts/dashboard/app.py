@@ -1,79 +1,79 @@
 """The server of the page: routes, and the streams that say when to draw again."""
 
-import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from importlib.resources import files
 from typing import Final
+from urllib.parse import quote
 
 from aiohttp import web
 
 from agentrollouts.dashboard.acting import WrongFormError, create, request_of
-from agentrollouts.dashboard.api import Api, ApiError, Manifest
-from agentrollouts.dashboard.guard import Guard
-from agentrollouts.dashboard.markup import element
-from agentrollouts.dashboard.pages.frame import frame
+from agentrollouts.dashboard.api import ApiError
+from agentrollouts.dashboard.comparing import compared
+from agentrollouts.dashboard.markup import Markup
+from agentrollouts.dashboard.pages.difference import difference
+from agentrollouts.dashboard.pages.frame import unanswered
 from agentrollouts.dashboard.pages.listing import listing
 from agentrollouts.dashboard.pages.rollout import Reader, rollout_page
-from agentrollouts.dashboard.reading import Reading, requested
-from agentrollouts.dashboard.watched import Name, Watched, until
+from agentrollouts.dashboard.pages.sorry import elsewhere, sorry
+from agentrollouts.dashboard.reading import requested
+from agentrollouts.dashboard.source import Part, Source
+from agentrollouts.dashboard.watched import Name, Problem
 from agentrollouts.insight.render.page import STYLE
 from agentrollouts.insight.view.view import view
 
 ACTION: Final = "request"
 """Parameter that names the action that the reader just created."""
-BEAT_SECONDS: Final = 15.0
-"""Interval of the comments that keep a stream open, and find out that a tab is gone."""
-FIRST_SECONDS: Final = 10.0
-"""How long the first page waits for the first answer of the API server."""
+NAMESPACE: Final = "namespace"
+"""Parameter of the form that leads to the list of a namespace."""
+STREAM: Final = {"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"}
+"""Headers of a stream; an nginx before the page must not keep it for later."""
 STATIC: Final = files("agentrollouts.dashboard") / "static"
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """The namespaces that are shown."""
-
-    only: str | None
-    """The only one; None for all that the reader may see."""
-    current: str
-    """The one of the reader's context, if they may not see all."""
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @dataclass(frozen=True, slots=True)
 class Pages:
     """The handlers."""
 
-    api: Api
-    rollouts: Watched
-    actions: Watched
-    reading: Reading
-    news: asyncio.Condition
+    source: Source
 
     def routes(self) -> list[web.RouteDef]:
-        """Where each is."""
+        """Where each is. No name of a namespace contains a dot."""
+        namespace, name = "{namespace:[a-z0-9][-a-z0-9]*}", "{name:[a-z0-9][-a-z0-9.]*}"
+        rollout, release = f"/{namespace}/{name}", name.replace("name:", "before:")
         return [
             web.get("/", self.list),
-            web.get("/events", self.list_events),
             web.get("/style.css", _style),
             web.get("/live.js", _script),
-            web.get("/{namespace}/{name}", self.show),
-            web.post("/{namespace}/{name}", self.act),
-            web.get("/{namespace}/{name}/events", self.events),
-            web.get("/{namespace}/{name}/attempts/{number:[0-9]+}", self.attempt),
+            web.get("/.events", self.events),
+            web.get(f"/{namespace}.events", self.events),
+            web.get(f"/{namespace}", self.list),
+            web.get(rollout, self.show),
+            web.post(rollout, self.act),
+            web.get(f"{rollout}/events", self.events),
+            web.get(f"{rollout}/attempts/{{number:[0-9]+}}", self.attempt),
+            web.get(f"/{namespace}/releases/{release}...{release.replace('before', 'after')}", self.compare),
         ]
 
-    async def watch(self) -> None:
-        """Keep everything current until this is canceled."""
-        await asyncio.gather(self.rollouts.run(), self.actions.run())
-
-    async def list(self, _: web.Request) -> web.Response:
-        """All rollouts."""
-        await self._first()
+    async def list(self, request: web.Request) -> web.Response:
+        """All rollouts, or those of a namespace."""
+        if chosen := request.query.get(NAMESPACE):
+            raise web.HTTPSeeOther(f"/{quote(chosen.strip(), safe='')}")
+        namespace = request.match_info.get("namespace")
+        try:
+            listed = await self.source.desk(request).list(namespace)
+        except ApiError as error:
+            if error.code == web.HTTPForbidden.status_code:
+                return _page(elsewhere(str(error)), error.code)
+            raise
         now = datetime.now(UTC)
-        views = [view(each, {}, now) for each in self.rollouts.objects.values()]
-        return _page(listing(views, scope=self.rollouts.scope, problem=self.rollouts.problem))
+        views = [view(each, {}, now) for each in listed.rollouts]
+        events = f"/{namespace or ''}.events"
+        return _page(listing(views, scope=listed.scope, problem=_old(listed.problem), events=events))
 
     async def show(self, request: web.Request) -> web.Response:
         """One rollout."""
@@ -81,13 +81,13 @@ class Pages:
 
     async def act(self, request: web.Request) -> web.Response:
         """A button was pressed."""
-        name, form = _name(request), await request.post()
-        rollout = self.rollouts.objects.get(name)
+        name, form, desk = _name(request), await request.post(), self.source.desk(request)
+        rollout = (await desk.find(name, None)).rollout
         if rollout is None:
             return await self._show(request, Reader())
         reason = str(form.get("reason", ""))
         try:
-            created = await create(self.api, request_of(form, name), rollout)
+            created = await create(desk.api, request_of(form, name), rollout)
         except WrongFormError as error:
             return await self._show(request, Reader(reason=reason, refusal=str(error)), code=400)
         except ApiError as error:
@@ -97,92 +97,66 @@ class Pages:
     async def attempt(self, request: web.Request) -> web.Response:
         """The report of an attempt."""
         number = int(request.match_info["number"])
-        try:
-            document = await self.reading.report(_name(request), number)
-        except ApiError as error:
-            return _sorry(str(error), error.code)
+        document = await self.source.desk(request).reading.report(_name(request), number)
         if document is None:
-            return _sorry(f"There is no record of attempt {number}", 404)
+            return _page(sorry(f"There is no record of attempt {number}"), 404)
         return _page(document)
 
-    async def list_events(self, request: web.Request) -> web.StreamResponse:
-        """When to draw the list again."""
-        return await self._stream(request, self._all_versions)
+    async def compare(self, request: web.Request) -> web.Response:
+        """Two releases."""
+        namespace, before, after = (request.match_info[each] for each in ("namespace", "before", "after"))
+        found = await compared(self.source.desk(request).api, namespace, before, after)
+        return _page(difference(namespace, before, after, found))
 
     async def events(self, request: web.Request) -> web.StreamResponse:
-        """When to draw a rollout again."""
-        name, action = _name(request), request.query.get(ACTION, "")
-
-        def versions() -> object:
-            rollout = self.rollouts.objects.get(name)
-            return _version(rollout), _version(self._action(name, action))
-
-        return await self._stream(request, versions)
+        """When to draw a page again."""
+        found = request.match_info
+        part = Part(found.get("namespace"), found.get("name"), request.query.get(ACTION))
+        async with aclosing(self.source.desk(request).changes(part)) as changes:
+            await anext(changes)  # a refusal is an answer without a stream
+            response = web.StreamResponse(headers=STREAM)
+            await response.prepare(request)
+            with suppress(ConnectionError, ApiError):  # the tab is gone, or a right that the reader had
+                async for is_new in changes:
+                    await response.write(b"data: changed\n\n" if is_new else b": still here\n\n")
+        return response
 
     async def _show(self, request: web.Request, reader: Reader, code: int = 200) -> web.Response:
-        await self._first()
-        name = _name(request)
-        rollout = self.rollouts.objects.get(name)
+        name, desk = _name(request), self.source.desk(request)
+        rollout, own, problem = await desk.find(name, request.query.get(ACTION))
         if rollout is None:
-            return _sorry(f"There is no AgentRollout {name.name} in namespace {name.namespace}", 404)
-        own = self._action(name, request.query.get(ACTION, ""))
+            return _page(sorry(f"There is no AgentRollout {name.name} in namespace {name.namespace}"), 404)
         query = f"?{request.query_string}" if request.query_string else ""
-        seen = await self.reading.of(name, rollout, reader)
+        seen = await desk.reading.of(name, rollout, reader)
         page = rollout_page(
             seen.view,
             seen.reader,
             chart=seen.chart,
             requested=requested(own) if own else None,
-            problem=self.rollouts.problem,
+            problem=_old(problem),
             query=query,
         )
         return _page(page, code)
 
-    async def _first(self) -> None:
-        """Wait until there is something to show."""
-        watched = self.rollouts
-        await until(self.news, lambda: watched.is_read or bool(watched.problem), FIRST_SECONDS)
 
-    async def _stream(self, request: web.Request, versions: Callable[[], object]) -> web.StreamResponse:
-        """A message whenever the versions of what is shown change, or the watch breaks or stands again."""
-
-        def shown() -> object:
-            return self.rollouts.problem, versions()
-
-        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
-        await response.prepare(request)
-        drawn = shown()
-        while True:
-            is_new = await until(self.news, partial(_differs, shown, drawn), BEAT_SECONDS)
-            drawn = shown()
-            try:
-                await response.write(b"data: changed\n\n" if is_new else b": still here\n\n")
-            except ConnectionError:
-                return response
-
-    def _all_versions(self) -> object:
-        return tuple(_version(each) for each in self.rollouts.objects.values())
-
-    def _action(self, name: Name, action: str) -> Manifest | None:
-        return self.actions.objects.get(Name(name.namespace, action))
-
-
-def pages(api: Api, scope: Scope) -> Pages:
-    """The handlers, and the watches that they need, which `Pages.watch` keeps."""
-    news = asyncio.Condition()
-    rollouts, actions = (
-        Watched(api, kind, scope.only, scope.current, news)
-        for kind in ("agentrollouts", "agentrolloutactions")
-    )
-    return Pages(api, rollouts, actions, Reading(api), news)
-
-
-def application(handlers: Pages, guard: Guard) -> web.Application:
+def application(handlers: Pages, guard: Callable[[web.Application], None]) -> web.Application:
     """The server, behind its guard."""
     app = web.Application(client_max_size=64 * 1024)
-    guard.install(app)
+    guard(app)
+    app.middlewares.append(_refused)
     app.add_routes(handlers.routes())
     return app
+
+
+@web.middleware
+async def _refused(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """What the API server refused is a page with its sentence."""
+    try:
+        return await handler(request)
+    except ApiError as error:
+        is_away = error.code == web.HTTPServiceUnavailable.status_code
+        sentence = _old(Problem(datetime.now(UTC), str(error), error.code)) if is_away else str(error)
+        return _page(sorry(sentence), error.code)
 
 
 async def _style(_: web.Request) -> web.Response:
@@ -197,18 +171,9 @@ def _page(text: str, code: int = 200) -> web.Response:
     return web.Response(text=text, content_type="text/html", status=code)
 
 
-def _sorry(sentence: str, code: int) -> web.Response:
-    body = element("p", sentence)
-    return _page(frame("Nothing to show", [("Rollouts", "/"), ("Nothing to show", None)], body), code)
+def _old(problem: Problem | None) -> Markup | None:
+    return unanswered(problem.since, problem.sentence) if problem else None
 
 
 def _name(request: web.Request) -> Name:
     return Name(request.match_info["namespace"], request.match_info["name"])
-
-
-def _differs(shown: Callable[[], object], drawn: object) -> bool:
-    return shown() != drawn
-
-
-def _version(manifest: Manifest | None) -> str:
-    return str(manifest["metadata"]["resourceVersion"]) if manifest else ""

@@ -37,6 +37,20 @@ HEADERS: Final = {
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
+Check = Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]
+
+
+def install(app: web.Application, check: Check) -> None:
+    """Stand before every handler, and harden every answer."""
+
+    @web.middleware
+    async def checked(request: web.Request, handler: Handler) -> web.StreamResponse:
+        return await check(request, handler)
+
+    app.middlewares.append(checked)
+    app.on_response_prepare.append(_hardened)
+
+
 class Guard:
     """Lets the requests of one reader through.
 
@@ -54,13 +68,7 @@ class Guard:
 
     def install(self, app: web.Application) -> None:
         """Stand before every handler of the page."""
-
-        @web.middleware
-        async def checked(request: web.Request, handler: Handler) -> web.StreamResponse:
-            return await self._checked(request, handler)
-
-        app.middlewares.append(checked)
-        app.on_response_prepare.append(_hardened)
+        install(app, self._checked)
 
     async def _checked(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         if request.host not in self._hosts:

@@ -19,7 +19,8 @@ from agentrollouts.dashboard.api import OURS, Api, ApiError, Manifest
 from agentrollouts.dashboard.markup import Markup
 from agentrollouts.dashboard.pages.course import course
 from agentrollouts.dashboard.pages.listing import address
-from agentrollouts.dashboard.pages.rollout import Reader, Requested
+from agentrollouts.dashboard.pages.requested import Requested
+from agentrollouts.dashboard.pages.rollout import Reader
 from agentrollouts.dashboard.rights import AccessReviews
 from agentrollouts.dashboard.watched import Name
 from agentrollouts.insight.records import attempts

@@ -1,8 +1,10 @@
 """Two releases and their bundles, from the cluster; by default the other one is stable, else the parent."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from agentrollouts.insight.difference.snapshots import NoSnapshotError, by_release, records, snapshot
 from agentrollouts.plugin.kubectl import Kubectl, KubectlError, Manifest
 
 _BUNDLE: Final = "bundle.json"
@@ -26,26 +28,19 @@ def pair(kubectl: Kubectl, release: str, other: str | None) -> tuple[Bundle, Bun
     started = kubectl.start("get", "agentreleases", *names, "--ignore-not-found", "--output=json")
     rollouts = kubectl.json("get", "agentrollouts")["items"]
     found = {each["metadata"]["name"]: each for each in started.list()}
-    records = {each["release"]: each for rollout in rollouts for each in _records(rollout)}
+    known = by_release(rollouts)
     base = other or _base(release, found.get(release) or {}, rollouts)
-    if base not in found and base not in records:
+    if base not in found and base not in known:
         found |= {base: kubectl.json("get", "agentrelease", base)}
-    snapshots = {each: _snapshot(each, found.get(each), records.get(each)) for each in (base, release)}
+    snapshots = {each: _snapshot(each, found.get(each), known.get(each)) for each in (base, release)}
     return _bundle(kubectl, base, snapshots[base]), _bundle(kubectl, release, snapshots[release])
-
-
-def _records(rollout: Manifest) -> list[dict[str, Any]]:
-    """What a rollout knows of releases, also of those that are deleted."""
-    status = rollout.get("status") or {}
-    kept = [status.get("stable"), status.get("canary"), *(status.get("history") or ())]
-    return [each for each in kept if each]
 
 
 def _base(release: str, manifest: Manifest, rollouts: list[Manifest]) -> str:
     """The stable release of the same agent; the parent if the release is stable itself."""
     for rollout in rollouts:
         stable = ((rollout.get("status") or {}).get("stable") or {}).get("release")
-        known = {each["release"] for each in _records(rollout)}
+        known = {each["release"] for each in records(rollout)}
         is_ours = rollout["spec"].get("agent") == (manifest.get("spec") or {}).get("agent")
         if stable and stable != release and (is_ours or release in known):
             return str(stable)
@@ -55,13 +50,11 @@ def _base(release: str, manifest: Manifest, rollouts: list[Manifest]) -> str:
     return str(parent)
 
 
-def _snapshot(name: str, manifest: Manifest | None, record: Manifest | None) -> str:
-    status = (manifest or {}).get("status") or {}
-    snapshot = (status.get("snapshot") or {}).get("name") or (record or {}).get("snapshot")
-    if not snapshot:
-        missing = "it has no snapshot yet" if manifest else "there is no such release in this namespace"
-        raise KubectlError(f"agentrelease {name}: {missing}")
-    return str(snapshot)
+def _snapshot(name: str, manifest: Manifest | None, record: Mapping[str, Any] | None) -> str:
+    try:
+        return snapshot(name, manifest, record)
+    except NoSnapshotError as error:
+        raise KubectlError(str(error)) from error
 
 
 def _bundle(kubectl: Kubectl, release: str, snapshot: str) -> Bundle:

@@ -14,7 +14,7 @@ from tests.contract.chart.policies import SERVED, policies
 from tests.contract.chart.rendering import CHART, NAME, NAMESPACE, NAMESPACES, ROOT, dry_run, hooks
 
 VALUES: Final = CHART / "values.yaml"
-OPAQUE: Final = {"settings", "resources"}
+OPAQUE: Final = {"settings", "resources", "dashboard.resources"}
 """Values whose content belongs to someone else: the operator's settings, and Kubernetes."""
 URL: Final = "https://prometheus.example"
 MATRIX: Final[dict[str, Mapping[str, Any]]] = {
@@ -39,6 +39,10 @@ MATRIX: Final[dict[str, Mapping[str, Any]]] = {
     "network": {
         "networkPolicy": {"enabled": True, "apiServerPorts": [6443]},
         "settings": {"prometheus": [{"name": "a", "url": URL}, {"name": "b", "url": f"{URL}:9443/x"}]},
+    },
+    "page": {
+        "dashboard": {"enabled": True, "hosts": ["a.example"], "resources": {"limits": {"memory": "1Gi"}}},
+        "networkPolicy": {"enabled": True},
     },
     "accounts": {
         "serviceAccount": {"create": False, "name": "own"},

@@ -4,10 +4,12 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
+
+from aiohttp.test_utils import unused_port
 
 from sandbox.stack import Stack
 from tests.browser.chromium import Page, page
@@ -20,14 +22,32 @@ PATIENCE: Final = 120.0
 async def dashboard(stack: Stack, user: str, *flags: str) -> AsyncIterator[str]:
     """The link to the page, served with the rights of a user."""
     command = [sys.executable, "-m", "agentrollouts.dashboard", "--no-open", f"--as={user}", *flags]
+    async with started(command, stack.environment) as (line, _):
+        yield line.split()[-1]
+
+
+@asynccontextmanager
+async def in_cluster(stack: Stack) -> AsyncIterator[tuple[str, int]]:
+    """The address of the page as a pod serves it, without any credential, and the id of its process."""
+    port = unused_port()
+    command = [sys.executable, "-m", "agentrollouts.dashboard.incluster", "--address=127.0.0.1"]
+    command += [f"--server={stack.api_url}", f"--ca-file={stack.ca_file}"]
+    command += [f"--port={port}", f"--host=127.0.0.1:{port}"]
+    async with started(command, {}) as (_, process):
+        yield f"http://127.0.0.1:{port}", process
+
+
+@asynccontextmanager
+async def started(command: Sequence[str], environment: Mapping[str, str]) -> AsyncIterator[tuple[str, int]]:
+    """The line that the page prints once it serves, and the id of its process."""
     process = await asyncio.create_subprocess_exec(
-        *command, env=os.environ | stack.environment, stdout=asyncio.subprocess.PIPE
+        *command, env={**os.environ, **environment}, stdout=asyncio.subprocess.PIPE
     )
     try:
         assert process.stdout is not None
         line = (await asyncio.wait_for(process.stdout.readline(), PATIENCE)).decode()
-        assert line.startswith("The page is at http"), line
-        yield line.split()[-1]
+        assert line.startswith("The page is at "), line
+        yield line, process.pid
     finally:
         process.terminate()
         await process.wait()
@@ -90,3 +110,11 @@ async def typed(tab: Page, reason: str) -> None:
     """Type into the field for the reason."""
     await tab.value("document.getElementById('reason').focus()")
     await tab.call("Input.insertText", text=reason)
+
+
+async def signed_in(tab: Page, address: str, token: str) -> None:
+    """Open an address and paste a token into the only field of the page."""
+    await tab.open(address)
+    await tab.value("document.getElementById('token').focus()")
+    await tab.call("Input.insertText", text=token)
+    await press(tab, "Sign in")

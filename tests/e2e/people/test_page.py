@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.browser.chromium import IS_SKIPPED, MISSING, Page
+from tests.e2e.manifests import FIRST
 from tests.e2e.people.opened import buttons, opened, press, text, typed, until
 from tests.e2e.people.readers import EDITOR, VIEWER, readers_in
 from tests.e2e.scene import SECOND, Scene, Shop
@@ -127,11 +128,27 @@ def test_by_keyboard_alone(given: Scene, shop: Shop, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("shop")
-def test_axe_finds_nothing(given: Scene, tmp_path: Path) -> None:
-    """Neither on a rollout, nor on the list, nor on a report; in light and dark, narrow and wide."""
+def test_two_releases_are_compared(given: Scene, tmp_path: Path) -> None:
+    """The page of a rollout leads to what its release does differently from stable, line by line."""
 
     async def story(tab: Page) -> None:
-        for path in ("/", f"/{given.namespace}/agent", f"/{given.namespace}/agent/attempts/1"):
+        link = "[...document.querySelectorAll('a')].find(each => each.innerText.startsWith('Compare them'))"
+        await tab.open(await tab.value(f"{link}.href"))
+        assert await tab.value("document.title") == f"agent-{FIRST} → agent-{SECOND}"
+        lines = await tab.value("[...document.querySelectorAll('ins, del')].map(each => each.innerText)")
+        assert {line[:2] for line in lines} == {"+ ", "- "}
+
+    on_page(given, VIEWER, tmp_path, story)
+
+
+@pytest.mark.usefixtures("shop")
+def test_axe_finds_nothing(given: Scene, tmp_path: Path) -> None:
+    """On no page, in light and dark, narrow and wide."""
+
+    async def story(tab: Page) -> None:
+        place = f"/{given.namespace}"
+        compared = f"{place}/releases/agent-{FIRST}...agent-{SECOND}"
+        for path in ("/", place, f"{place}/agent", f"{place}/agent/attempts/1", compared, f"{place}/nothing"):
             for theme in ("light", "dark"):
                 for width in (320, 1280):
                     await screen(tab, theme, width)

@@ -4,16 +4,24 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
-from agentrollouts.dashboard.markup import Content, Markup, element, joined
+from agentrollouts.dashboard.markup import Content, Markup, element, joined, quoted
 from agentrollouts.insight.view.words import Mark
 
 MARKS: Final = {Mark.GOOD: "✓", Mark.BAD: "✗", Mark.OPEN: "…", Mark.WARNING: "!"}
 """Each has a word beside it."""
+STYLESHEET: Final = element("link", rel="stylesheet", href="/style.css")
 Crumb = tuple[str, str | None]
 """A step of the path: its name, and its address if it is not this page."""
 
 
-def frame(title: str, crumbs: Sequence[Crumb], *body: Content, events: str = "", problem: str = "") -> str:
+def frame(
+    title: str,
+    crumbs: Sequence[Crumb],
+    *body: Content,
+    events: str = "",
+    problem: Content = None,
+    style: Content = STYLESHEET,
+) -> str:
     """A whole page.
 
     Args:
@@ -21,19 +29,20 @@ def frame(title: str, crumbs: Sequence[Crumb], *body: Content, events: str = "",
         crumbs: Path to the page.
         body: What it shows.
         events: Address of the stream that says when to draw again; empty for a page that stays as it is.
-        problem: Why what it shows may be old; empty if it is not.
+        problem: Why what it shows may be old; None if it is not.
+        style: The style, for a page that may load no file.
     """
     head = joined(
         element("meta", charset="utf-8"),
         element("meta", name="viewport", content="width=device-width, initial-scale=1"),
         element("title", title),
-        element("link", rel="stylesheet", href="/style.css"),
+        style,
         element("script", src="/live.js", type="module") if events else None,
     )
     top = element("header", element("nav", _path(crumbs), aria_label="Path"))
     problems = joined(
         element("p", id="connection", class_="problem", role="status"),
-        live("problem", problem or None, tag="p", class_="problem", role="status"),
+        live("problem", problem, tag="p", class_="problem", role="status"),
     )
     main = element("main", problems, element("h1", title), *body)
     return "<!doctype html>\n" + element(
@@ -70,6 +79,12 @@ def clock(time: datetime | None) -> Markup | None:
     if time is None:
         return None
     return element("time", f"{time:%H:%M:%S} UTC", datetime=time.isoformat(), title=time.isoformat())
+
+
+def unanswered(since: datetime, sentence: str) -> Markup:
+    """Why a page may be old, and for how long; the page counts, and screen readers hear it once."""
+    seconds = element("span", data_since=since.isoformat(), aria_hidden="true")
+    return joined("no answer since ", clock(since), seconds, ": ", quoted(sentence))
 
 
 def countdown(time: datetime | None, now: datetime) -> Markup | None:

@@ -11,13 +11,14 @@ from agentrollouts.insight.view.words import Needs, Role
 HEADS = ("Rollout", "State", "Traffic", "What")
 
 
-def listing(views: Sequence[View], *, scope: str | None, problem: str) -> str:
+def listing(views: Sequence[View], *, scope: str | None, problem: Content, events: str) -> str:
     """The page.
 
     Args:
         views: All rollouts that the reader may see.
         scope: The only namespace that is shown; None for all.
-        problem: Why it may be old; empty if it is not.
+        problem: Why it may be old; None if it is not.
+        events: Address of the stream that says when to draw it again.
     """
     ordered = sorted(
         views, key=lambda view: (view.headline.needs is not Needs.PERSON, not view.plan, key(view))
@@ -32,7 +33,7 @@ def listing(views: Sequence[View], *, scope: str | None, problem: str) -> str:
         [("Rollouts", None)],
         live("summary", summary, tag="p", role="status"),
         live("rollouts", table("Rollouts", HEADS, rows) if rows else element("p", "There is none.")),
-        events="/events",
+        events=events,
         problem=problem,
     )
 

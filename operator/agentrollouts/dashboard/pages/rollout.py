@@ -2,14 +2,15 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from urllib.parse import quote
 
 from agentrollouts.api.people.action import ActionType
 from agentrollouts.api.people.person import REASON_AT_LEAST, REASON_AT_MOST
 from agentrollouts.dashboard.markup import Content, Markup, element, joined, quoted
+from agentrollouts.dashboard.pages.difference import comparison
 from agentrollouts.dashboard.pages.frame import MARKS, clock, countdown, frame, live, section, table
 from agentrollouts.dashboard.pages.listing import address
+from agentrollouts.dashboard.pages.requested import Requested, request_part
 from agentrollouts.insight.view.shape import Action, View
 from agentrollouts.insight.view.words import Needs, Progress, Role
 
@@ -33,30 +34,18 @@ class Reader:
     """Why it was refused."""
 
 
-@dataclass(frozen=True, slots=True)
-class Requested:
-    """An action that the reader requested a moment ago."""
-
-    type: str
-    time: datetime
-    answer: str
-    """The answer of the operator; empty while there is none."""
-    routed_seconds: str | None = None
-    """Seconds from the decision to the route."""
-
-
 def rollout_page(
-    view: View, reader: Reader, *, chart: Markup | None, requested: Requested | None, problem: str, query: str
+    view: View, reader: Reader, *, chart: Content, requested: Requested | None, problem: Content, query: str
 ) -> str:
     """The page; what a person needs at once stands above everything else."""
     where = address(view)
     return frame(
         f"{view.namespace}/{view.name}",
-        [("Rollouts", "/"), (view.namespace, None), (view.name, None)],
+        [("Rollouts", "/"), (view.namespace, f"/{quote(view.namespace, safe='')}"), (view.name, None)],
         _headline(view),
         element("div", _running(view), _next(view), class_="columns"),
         _form(view, reader, where),
-        _request(requested),
+        request_part(requested),
         section("plan", "Plan", _plan(view)),
         section("gates", "Gates", _gates(view)),
         section("course", "Evidence over the attempt", chart),
@@ -195,19 +184,6 @@ def _missing(verbs: Sequence[str]) -> str:
     )
 
 
-def _request(requested: Requested | None) -> Markup:
-    if requested is None:
-        return live("request")
-    rows = [
-        ("requested", f"{requested.type} at ", clock(requested.time)),
-        ("answer", requested.answer or "none yet", None),
-    ]
-    if requested.routed_seconds:
-        rows.append(("on the route", f"{requested.routed_seconds} s after the decision", None))
-    listed = [joined(element("dt", name), element("dd", text, time)) for name, text, time in rows]
-    return section("request", "Your request", element("dl", *listed))
-
-
 def _plan(view: View) -> Markup | None:
     if not view.plan:
         return None
@@ -255,9 +231,12 @@ def _changed(view: View) -> Markup | None:
     if not view.changed:
         return None
     rows = [(each.component, each.before or "", each.after or "", each.change) for each in view.changed]
-    return table(
-        f"Compared with {view.changed_from or 'stable'}", ("Component", "Before", "Now", "Change"), rows
-    )
+    heads = ("Component", "Before", "Now", "Change")
+    shown = table(f"Compared with {view.changed_from or 'stable'}", heads, rows)
+    if not view.changed_from or not view.headline.release:
+        return shown
+    where = comparison(view.namespace, view.changed_from, view.headline.release)
+    return joined(shown, element("p", element("a", "Compare them line by line", href=where)))
 
 
 def _before(view: View) -> Markup | None:

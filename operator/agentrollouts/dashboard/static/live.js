@@ -3,8 +3,12 @@
 "use strict";
 
 const problem = document.getElementById("connection");
+const RETRY_SECONDS = 2;
+const RECONNECT_SECONDS = 5;
+const SIGNED_OUT_SECONDS = 60;
 let isBusy = false;
 let isDue = false;
+let isSignedOut = false;
 
 async function draw() {
   isDue = true;
@@ -16,7 +20,9 @@ async function draw() {
       const answer = await fetch(location.href, { credentials: "same-origin" });
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       page.querySelectorAll("[data-live]").forEach(replace);
-      document.title = page.title;
+      isSignedOut = answer.status === 401;
+      if (answer.ok) document.title = page.title;
+      else if (answer.status >= 500) setTimeout(draw, 1000 * RETRY_SECONDS); // of all else the stream reports the end
     }
   } catch {
     // The stream of events reports what is wrong, and draws again once it is back.
@@ -29,6 +35,7 @@ async function draw() {
 function replace(part) {
   const old = document.getElementById(part.id);
   if (!old || old.dataset.drawn === part.innerHTML) return;
+  if (old.querySelector("[data-since]") && part.querySelector("[data-since]")) return; // its clock runs already
   const focus = old.contains(document.activeElement) ? document.activeElement.id : "";
   old.dataset.drawn = part.innerHTML;
   old.replaceChildren(...part.childNodes);
@@ -40,6 +47,10 @@ function moveClocks() {
     const seconds = Math.round((Date.parse(clock.dataset.until) - Date.now()) / 1000);
     clock.textContent = seconds > 0 ? `in ${written(seconds)}` : "now";
   });
+  document.querySelectorAll("[data-since]").forEach((clock) => {
+    const seconds = Math.round((Date.now() - Date.parse(clock.dataset.since)) / 1000);
+    clock.textContent = seconds > 0 ? ` (for ${seconds} s)` : "";
+  });
 }
 
 function written(seconds) {
@@ -48,9 +59,18 @@ function written(seconds) {
   return shown.map((part, index) => (index ? String(part).padStart(2, "0") : part)).join(":");
 }
 
-const events = new EventSource(document.body.dataset.events);
-events.addEventListener("open", () => { problem.textContent = ""; draw(); });
-events.addEventListener("message", draw);
-events.addEventListener("error", () => { problem.textContent = "The page is not connected: what it shows may be old."; });
+function connect() {
+  const events = new EventSource(document.body.dataset.events);
+  events.addEventListener("open", () => { problem.textContent = ""; draw(); });
+  events.addEventListener("message", draw);
+  events.addEventListener("error", async () => {
+    problem.textContent = "The page is not connected: what it shows may be old.";
+    if (events.readyState !== EventSource.CLOSED) return; // the browser tries again by itself
+    await draw(); // says why the stream was refused
+    setTimeout(connect, 1000 * (isSignedOut ? SIGNED_OUT_SECONDS : RECONNECT_SECONDS));
+  });
+}
+
+connect();
 setInterval(moveClocks, 1000);
 moveClocks();

@@ -24,12 +24,12 @@ DIFFERENT = 1
 def command(*, release: str, other: str | None, exit_code: bool, output: str | None) -> None:
     """Run it."""
     kubectl = click.get_current_context().ensure_object(Session).kubectl
-    loaded = load("agentrollouts.plugin.compared", "agentrollouts.plugin.screens.differences")
+    loaded = load("agentrollouts.insight.difference.compared", "agentrollouts.plugin.screens.differences")
     from agentrollouts.plugin.bundles import pair  # noqa: PLC0415 beside the others
 
     base, new = pair(kubectl, release, other)
     loaded()
-    from agentrollouts.plugin.compared import compare  # noqa: PLC0415 the same
+    from agentrollouts.insight.difference.compared import compare  # noqa: PLC0415 the same
     from agentrollouts.plugin.screens import differences, printed, terminal  # noqa: PLC0415 while kubectl runs
 
     found = compare(base.text, new.text)

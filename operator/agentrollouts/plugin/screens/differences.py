@@ -6,8 +6,8 @@ from typing import Any
 
 from rich.text import Text
 
+from agentrollouts.insight.difference.compared import Comparison, Component
 from agentrollouts.plugin.bundles import Bundle
-from agentrollouts.plugin.compared import Comparison, Component
 from agentrollouts.plugin.screens.rollout import versions
 from agentrollouts.plugin.screens.terminal import Row, plain
 

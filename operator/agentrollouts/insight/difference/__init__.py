@@ -1,0 +1,1 @@
+"""What two releases do differently, for the terminal and the page. Pure."""
