@@ -54,6 +54,8 @@ def _of_agentrollouts(arguments: Words) -> Iterator[str]:
 
 
 def _of_plugin(arguments: Words) -> Iterator[str]:
+    """A placeholder such as `NAME` stands for a name."""
+    arguments = tuple(word.lower() if word.isupper() else word for word in arguments)
     group, session = plugin(), Session()
     try:
         with group.make_context("kubectl agentrollout", list(arguments), obj=session) as context:

@@ -69,6 +69,12 @@ def test_a_script_is_read_as_a_shell_reads_it() -> None:
     ]
 
 
+def test_a_placeholder_stands_for_a_name() -> None:
+    """As runbooks write it; a flag stays what it is."""
+    assert list(wrong_commands("kubectl agentrollout status NAME --namespace NAMESPACE")) == []
+    assert list(wrong_commands("kubectl agentrollout list -A -Z")) != []
+
+
 def test_a_block_is_found_wherever_markdown_has_one() -> None:
     """In a list, without a fence, and with a document that its command reads."""
     text = (
