@@ -28,6 +28,7 @@ JUDGES: Final[Mapping[str, str]] = {
 def test_every_language_has_a_judge() -> None:
     """A block without a language, or in a new one, is judged by nothing."""
     assert [block.place for block in every() if block.language not in JUDGES] == []
+    assert [block.page for block in of("markdown")] == ["docs/reports.md"]
 
 
 _NODE: Final = r'\w+(\["[^"]+"\])?'
