@@ -107,6 +107,22 @@ def test_one_wrong_field_is_one_sentence(
     assert refusal.startswith(message)
 
 
+@pytest.mark.parametrize(
+    ("metadata", "fields"),
+    [
+        ({"generateName": "support-agent-"}, []),
+        ({"generateName": "a" * 80}, []),
+        ({"generateName": "Support-"}, ["metadata.name:"]),
+        ({"name": "", "generateName": ""}, ["metadata.name:"]),
+    ],
+)
+def test_a_name_can_be_left_to_the_api_server(metadata: dict[str, str], fields: list[str]) -> None:
+    """Its rules are for the name that the API server makes, as `kubectl create` of an action needs it."""
+    action = yaml.safe_load((EXAMPLES / "valid" / "action-hold.yaml").read_text())
+
+    assert [each.split()[0] for each in refusals(action | {"metadata": metadata})] == fields
+
+
 RANGES: Final = (
     "1",
     "1.2",

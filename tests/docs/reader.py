@@ -37,9 +37,14 @@ class Command:
 def commands(text: str) -> Iterator[Command]:
     """All commands of a page, in order."""
     for block in blocks(text, "console"):
-        for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
-            command, *output = part.splitlines()
-            yield Command(command, output)
+        yield from shown_in(block)
+
+
+def shown_in(block: str) -> Iterator[Command]:
+    """The commands of a block; one that ends with a backslash continues in the next line."""
+    for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+        command, *output = re.sub(r"\\\n\s*", "", part).splitlines()
+        yield Command(command, output)
 
 
 @dataclass

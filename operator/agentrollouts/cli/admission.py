@@ -17,6 +17,10 @@ from agentrollouts.cli.cel import ABSENT, broken_rules
 from agentrollouts.cli.structure import unknown_fields, violations, with_defaults
 
 _NAME_LENGTH: Final = 253
+_BASE_LENGTH: Final = 58
+"""Characters of `generateName` that the API server takes."""
+_GENERATED: Final = "x" * 5
+"""In the place of the random characters that it adds."""
 _METADATA: Final[Mapping[str, Any]] = {
     "type": "object",
     "properties": {
@@ -52,6 +56,10 @@ def is_ours(document: object) -> bool:
 def completed_object(document: Mapping[str, Any]) -> dict[str, Any]:
     """One of our objects as the API server stores a new one: with its defaults, and without a status."""
     written = {key: value for key, value in document.items() if key != "status"}
+    metadata = written.get("metadata")
+    base = metadata.get("generateName") if isinstance(metadata, dict) else None
+    if isinstance(metadata, dict) and isinstance(base, str) and base and not metadata.get("name"):
+        written["metadata"] = metadata | {"name": base[:_BASE_LENGTH] + _GENERATED}
     return dict(with_defaults(written, _schemas()[document["kind"]]))
 
 
@@ -81,8 +89,6 @@ def _identity(document: Mapping[str, Any]) -> Iterator[str]:
     if not isinstance(metadata, dict):
         return  # the schema says so
     name = metadata.get("name")
-    if not name and metadata.get("generateName"):
-        return  # of an action that `kubectl create` makes
     if name is None or name == "":
         yield "metadata.name: Required value; give the object a name"
     elif isinstance(name, str) and not (len(name) <= _NAME_LENGTH and _is_name(name)):
