@@ -23,6 +23,7 @@ from campaigns.virtual.planted_bugs import PLANTED
 from campaigns.virtual.properties import PROPERTIES
 from campaigns.virtual.sequences import SEQUENCES
 from campaigns.virtual.simulated import SIMULATED
+from campaigns.virtual.standby.search import STANDBYS
 from campaigns.virtual.tampering import TAMPERING
 
 CAMPAIGNS: Final[Sequence[Campaign]] = (
@@ -39,6 +40,7 @@ CAMPAIGNS: Final[Sequence[Campaign]] = (
     PEOPLE,
     WORKLOADS,
     RECOVERIES,
+    STANDBYS,
     PAIRS,
     PLANTED,
     TAMPERING,

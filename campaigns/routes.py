@@ -32,11 +32,22 @@ def shares(weights: Weights) -> Weights:
     return {name: -(-FULL * weight // total) if total else 0 for name, weight in weights.items()}
 
 
+def mark_of(route: Manifest) -> Manifest:
+    """The mark of a detour on a route; empty if there is none."""
+    text = (route["metadata"].get("annotations") or {}).get(MARK)
+    mark: Manifest = json.loads(text) if text else {}
+    return mark
+
+
 def percent_off(route: Manifest) -> int:
     """Percent of the requests that no release gets, as the mark of a detour on the route says."""
-    text = (route["metadata"].get("annotations") or {}).get(MARK)
-    mark = json.loads(text) if text else {}
-    return 0 if "standby" in mark else int(mark.get("percent", 0))
+    return share_off({"detour": mark_of(route)})
+
+
+def share_off(of: Manifest) -> int:
+    """Percent of the requests that no release gets, as a status or a split says; a standby is a release."""
+    detour = of.get("detour") or {}
+    return 0 if "standby" in detour else int(detour.get("percent", 0))
 
 
 def fallback_of(spec: Manifest) -> str | None:

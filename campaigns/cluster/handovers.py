@@ -148,9 +148,8 @@ class Pair:
 
     async def play(self, name: str, kind: str) -> Case:
         """One handover, from a healthy release to the end of its successor."""
-        scene = Scene(
-            self.site.server, self.site.observer, self.namespace, f"p{next(self.numbers):04}", _PLAN
-        )
+        site, agent = self.site, f"p{next(self.numbers):04}"
+        scene = Scene(site.server, site.observer, self.namespace, agent, _PLAN, site.agents)
         try:
             problem = await self._prepare(scene)
             return Case(name, problem) if problem else await self._handover(scene, name, kind)

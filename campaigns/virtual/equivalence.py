@@ -33,7 +33,7 @@ from agentrollouts.core.rollout.snapshots.facts import HEALTHY, QUARANTINED
 from agentrollouts.core.states import ENDS, JUDGED, LATCHED, base_state
 from agentrollouts.simulation import cluster
 from agentrollouts.simulation.world import World
-from campaigns.virtual.recovery_keys import mark_key, recovery_key, which
+from campaigns.virtual.recovery_keys import mark_key, recovery_key, standby_key, which
 from testkit.builders.names import snapshot_of
 
 PHASE: Final = 300
@@ -95,6 +95,7 @@ class _View:
             self._workloads() if rollout.spec.workload else (),
             bool(self.world.freezes),
             recovery_key(self.world),
+            standby_key(self.world, name) if rollout.spec.standby else (),
         )
 
     def _workloads(self) -> Key:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from agentrollouts.core.containment.detour import on_standby, share_off
 from agentrollouts.core.history import is_drill
 from agentrollouts.core.rollout.decision import Decision
 from agentrollouts.core.states import ENDS
@@ -17,8 +18,9 @@ from agentrollouts.simulation.world import SETTLED, RestlessError
 from campaigns.cases import Campaign, Case, Choice
 from campaigns.virtual.equivalence import Key, key_of
 from campaigns.virtual.happenings import EVERY_ACT, EVERY_ANSWER, HAPPENINGS, Happening
-from campaigns.virtual.recovering import EVERY_RECOVERY
+from campaigns.virtual.recovering import EVERY_RECOVERY, STEPS
 from campaigns.virtual.small_world import (
+    CRASH,
     RELEASES,
     Small,
     beginning,
@@ -27,8 +29,8 @@ from campaigns.virtual.small_world import (
 )
 from testkit.builders.routes import ROUTE
 
-Moment = tuple[Key, object]
-"""What a decision can depend on, with what was just heard of Prometheus."""
+Moment = tuple[Key, object, bool]
+"""What a decision can depend on, with what was just heard of Prometheus, and whether the process may end."""
 BATCH: Final = 500
 """States of one case."""
 
@@ -46,10 +48,18 @@ class Search:
     broken: str | None = None
     begin: Callable[[], Small] = beginning
     happenings: Mapping[str, Happening] = field(default_factory=lambda: HAPPENINGS)
+    key: Callable[[Small], Key] = key_of
+    """What decisions about a world can depend on."""
+    check: Callable[[Small], None] = field(default=lambda _: None)
+    """What must be true besides of a world at rest."""
+    steps: int | None = None
+    """Happenings after which a world is not led further; None if the search has no bound."""
+    once: bool = False
+    """Whether the process ends at most once between two happenings."""
     left: deque[Small] = field(default_factory=deque)
-    _seen: set[Key] = field(default_factory=set)
-    _decided: set[Moment] = field(default_factory=set)
+    decided: set[Moment] = field(default_factory=set)
     """Where a decision was made: what comes of it was seen."""
+    _seen: set[Key] = field(default_factory=set)
 
     def run(self, limit: int | None = None) -> Iterator[int]:
         """Visit all states; yields their number from time to time."""
@@ -57,7 +67,8 @@ class Search:
         while self.left and self.broken is None and (limit is None or self.states < limit):
             world = self.left.popleft()
             self.states, self.depth = self.states + 1, len(world.trail)
-            for what, happen in self.happenings.items():
+            is_within = self.steps is None or world.steps < self.steps
+            for what, happen in self.happenings.items() if is_within else ():
                 after = world.fork(what)
                 if happen(after):
                     self.follow(after)
@@ -78,17 +89,18 @@ class Search:
     def _settle(self, world: Small) -> list[Small]:
         """Decide until there is nothing to do; returns the worlds in which the process ended before that."""
         mine, crashed = set[Moment](), list[Small]()
+        may_end = not (self.once and world.trail and world.trail[-1].startswith(CRASH))
         for _ in range(SETTLED):
             assert not world.observer.broken, world.observer.broken  # noqa: S101 a rule, like those of testkit/world.py
-            moment = key_of(world), world.known_words
-            if moment in self._decided and moment not in mine:
+            moment = self.key(world), world.known_words, may_end
+            if moment not in mine and self.decided & {moment, (*moment[:2], True)}:
                 return crashed
             mine.add(moment)
-            self._decided.add(moment)
+            self.decided.add(moment)
             decision = world.decide()
-            effects = effects_of(decision)
+            effects = effects_of(decision) if may_end else 0
             for done in range(1, effects + 1):
-                crashed.append(world.fork(f"crash after {done}"))
+                crashed.append(world.fork(f"{CRASH} {done}"))
                 crashed[-1].carry_out(decision, done)
                 crashed[-1].restart()
             self.transitions += 1 + effects
@@ -101,10 +113,11 @@ class Search:
         """A world at rest; the next answer of Prometheus is another happening."""
         world.poll_result, world.words = None, ()
         world.forget()
-        key = key_of(world)
+        key = self.key(world)
         if key not in self._seen:
             self._seen.add(key)
             _check(world)
+            self.check(world)
             self.left.append(world)
 
 
@@ -133,22 +146,26 @@ def _check(world: Small) -> None:
 
 def _canary_share(world: Small) -> int:
     """Percent of the requests that a release other than stable gets."""
-    stable = world.status.stable.release if world.status.stable else None
+    status = world.status
+    serving = on_standby(status) or status.stable
+    stable = serving.release if serving else None
     return sum(n for release, n in world.shares().items() if release in RELEASES and release != stable)
 
 
 def _left(world: Small) -> int:
-    """Percent of the requests that a detour leaves."""
-    return 100 - world.status.detour.percent if world.status.detour else 100
+    """Percent of the requests that a detour leaves to stable and a canary; a standby leaves none."""
+    return 0 if on_standby(world.status) else 100 - share_off(world.status)
 
 
 def play(
     choice: Choice,
     begin: Callable[[], Small] = beginning,
     happenings: Mapping[str, Happening] = EVERY_ANSWER,
+    check: Callable[[Small], None] = lambda _: None,
+    steps: int | None = None,
 ) -> Iterator[Case]:
     """The whole search, told every few hundred states."""
-    search, reported = Search(begin=begin, happenings=happenings), 0
+    search, reported = Search(begin=begin, happenings=happenings, check=check, steps=steps), 0
     for states in search.run(choice.size):
         done = f"{states:,} states, {search.transitions:,} transitions, at most {search.depth} steps deep"
         name = f"{done}, {len(search.left):,} left"
@@ -193,13 +210,14 @@ WORKLOADS: Final = Campaign(
 
 
 def play_recoveries(choice: Choice) -> Iterator[Case]:
-    """The same search with detours, hooks and drills, and few answers."""
-    return play(choice, recovery_beginning, EVERY_RECOVERY)
+    """The same search with detours, hooks and drills, in a smaller world and within a bound."""
+    return play(choice, recovery_beginning, EVERY_RECOVERY, steps=STEPS)
 
 
 RECOVERIES: Final = Campaign(
     "recoveries",
-    "The same with SwitchOff and SwitchOn, with hooks whose Jobs succeed, fail or vanish, and with drills",
+    "The same with one phase, one gate and one new release, with SwitchOff and SwitchOn, hooks whose Jobs"
+    " succeed, fail or vanish, and drills",
     play_recoveries,
     unit="states",
 )

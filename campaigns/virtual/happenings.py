@@ -108,12 +108,13 @@ def _rows(plan: QueryPlan, now: datetime, said: Mapping[str, str]) -> Iterator[R
         if kind == "nodata" or plan.window(source, now) < 1:
             continue
         for release in plan.subject.releases:
-            is_suspect = (release == plan.subject.canary) is (plan.past_end is None) and not source.past
+            is_tried = (release == plan.subject.canary) is (plan.past_end is None)
+            is_suspect = (plan.subject.alone or is_tried) and not source.past
             yield from _counts(plan, source, release, now, _value(kind, is_bad=is_bad, suspect=is_suspect))
 
 
 def _value(kind: str, *, is_bad: bool, suspect: bool) -> float:
-    """A release on trial is the suspect; after a rollback stable is, as it is now."""
+    """A release on trial is the suspect; after a rollback, and at rest, stable is, as it is now."""
     match kind:
         case "error":
             return float("nan")

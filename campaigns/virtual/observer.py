@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from campaigns.routes import Weights, fallback_of, percent_off, rules_of, shares, wrong_rules
+from campaigns import routes
 
 Manifest = Mapping[str, Any]
 
@@ -48,7 +48,7 @@ class Observer:
     """The newest attempt of which anything persisted said that it is rolled back."""
     _shown: tuple[int, int] | None = None
     """Attempt and weight that the route shows; None while it shows what somebody else wrote."""
-    _rules: list[Weights] = field(default_factory=list)
+    _rules: list[routes.Weights] = field(default_factory=list)
     """Weights of the newest route, whoever wrote them."""
     _since: dict[tuple[int, int], datetime] = field(default_factory=dict)
     """When the route first showed an attempt at a weight."""
@@ -93,21 +93,21 @@ class Observer:
         return attempt
 
     def _see_route(self, time: datetime, route: Manifest) -> None:
-        rules = rules_of(route)
+        rules = routes.rules_of(route)
         is_ours = not route["metadata"].get("managedFields")
         is_other, self._rules = rules != self._rules, rules
         if not is_ours:
             self._shown = None if is_other else self._shown
             return
         self.writes += 1
-        fallback, off = fallback_of(self._spec), (self._status.get("detour") or {}).get("percent", 0)
-        wrong = "; ".join(wrong_rules(route, fallback))
+        known, fallback, off = self.services, routes.fallback_of(self._spec), routes.share_off(self._status)
+        wrong = "; ".join(routes.wrong_rules(route, fallback))
         self.check(not wrong, "S1", wrong, time)
-        self.check(percent_off(route) >= off, "S3", f"traffic comes back though {off}% is off", time)
+        self.check(routes.percent_off(route) >= off, "S3", f"traffic comes back though {off}% is off", time)
         latch = int(route["metadata"].get("annotations", {}).get(LATCH, 0))
         self._latched = max(self._latched, latch)
         sides = [
-            {self.services.get(name, name): n for name, n in shares(rule).items() if n and name != fallback}
+            {known.get(name, name): n for name, n in routes.shares(rule).items() if n and name != fallback}
             for rule in rules
         ]
         number, desired = self.attempt.get("number", 0), self.attempt.get("weight", 0)
@@ -116,7 +116,7 @@ class Observer:
             serving = {release for side in sides for release in side}
             self.check(serving <= self.healthy, "S5", f"rolled back to {sorted(serving)}", time)
             return
-        stable = (self._status.get("stable") or {}).get("release")
+        stable = (routes.mark_of(route).get("standby") or self._status.get("stable") or {}).get("release")
         *others, canary = (sum(n for release, n in side.items() if release != stable) for side in sides)
         if number <= self._latched and self.attempt.get("state") != "Healthy":
             is_back = not any([canary, *others]) or stable is None

@@ -2,7 +2,8 @@
 
 What one member persists reaches the other as a happening of its own, so that it can be stale for any time.
 The worlds are smaller than that of `exhaustive`: one phase, one gate, one new release. The process of one
-member may end after any effect; the rules of the single worlds hold in both, and those of `group_rules`.
+member may end after any effect, once between two happenings; the rules of the single worlds hold in both, and
+those of `group_rules`. The search has a bound: what can happen within so many happenings.
 """
 
 from collections import deque
@@ -14,27 +15,22 @@ from typing import Any, Final
 from agentrollouts.core.recovery.group.member import member_of
 from campaigns.cases import Campaign, Case, Choice
 from campaigns.virtual import group_rules as rules
-from campaigns.virtual.equivalence import PHASE, Key, key_of
-from campaigns.virtual.exhaustive import Search
+from campaigns.virtual.equivalence import Key, key_of
+from campaigns.virtual.exhaustive import Moment, Search
 from campaigns.virtual.happenings import ALWAYS, TICK, Happening, answering, asking_for
-from campaigns.virtual.small_world import PLAN, Small, beginning
+from campaigns.virtual.small_world import ONE_PHASE, Small, beginning
 from testkit.builders.names import NEW, OLD
 from testkit.builders.rollouts import a_rollout
 
 GROUP: Final = "pair"
 BATCH: Final = 500
 """States of one case."""
+STEPS: Final = 4
+"""Happenings after which a pair is not led further."""
 NAMES: Final = ("one", "two")
 MOMENT: Final = timedelta(milliseconds=1)
 """Between two happenings, so that no two of them are at the same time."""
-SPEC: Final[Mapping[str, Any]] = {
-    **PLAN,
-    "group": GROUP,
-    "phases": [{"name": "half", "weight": 50, "durationSeconds": PHASE}],
-    "gates": [gate for gate in PLAN["gates"] if gate["name"] == "strict"],
-    "bake": {"durationSeconds": 0},
-    "rollback": {"verify": {"withinSeconds": PHASE, "watchSeconds": 0}},
-}
+SPEC: Final[Mapping[str, Any]] = {**ONE_PHASE, "group": GROUP}
 APART: Final[Mapping[str, Happening]] = {
     **{f"ask for {release}": asking_for(release) for release in (OLD, NEW)},
     "take back": ALWAYS["take back"],
@@ -94,13 +90,12 @@ def _side(world: Small, other: Small) -> Key:
     return key_of(world), tuple(sorted((*each[:2], tuple(sorted(each[2])), each[3]) for each in stands))
 
 
-def resting(world: Small) -> list[Small]:
+def resting(world: Small, search: Search) -> list[Small]:
     """What comes of a world: first without an end of the process, then with one after each effect.
 
     Raises:
         AssertionError: a rule of a single world is broken.
     """
-    search = Search()
     search.follow(world)
     assert search.broken is None, search.broken  # noqa: S101 a rule, like those of testkit/world.py
     return [*search.left]
@@ -115,7 +110,10 @@ class PairSearch:
     """Worlds at rest that came of a happening."""
     broken: str | None = None
     begin: Callable[[], Pair] = field(default_factory=lambda: beginning_of_two)
+    steps: int = STEPS
     left: deque[Pair] = field(default_factory=deque)
+    decided: set[Moment] = field(default_factory=set)
+    """Where one member made a decision beside the other: what comes of it was seen."""
     _seen: set[Key] = field(default_factory=set)
 
     def run(self, limit: int | None = None) -> Iterator[int]:
@@ -125,7 +123,7 @@ class PairSearch:
             pair = self.left.popleft()
             self.states += 1
             try:
-                for after in following(pair):
+                for after in following(pair, self.decided) if len(pair.trail) < self.steps else ():
                     self._reach(after)
             except Exception as error:  # noqa: BLE001 whatever comes out of a decision breaks the search
                 self.broken = f"{error!r} after: {' > '.join(pair.trail)}"
@@ -141,8 +139,8 @@ class PairSearch:
             self.left.append(pair)
 
 
-def following(pair: Pair) -> Iterator[Pair]:
-    """What comes of anything that can happen to a pair.
+def following(pair: Pair, decided: set[Moment]) -> Iterator[Pair]:
+    """What comes of anything that can happen to a pair, and has not been seen yet.
 
     Raises:
         AssertionError: a rule is broken.
@@ -151,16 +149,22 @@ def following(pair: Pair) -> Iterator[Pair]:
     for index, name in enumerate(NAMES):
         hearing = pair.after(f"{name} hears")
         if hearing.hears(index):
-            yield from checked(pair, _settled(hearing, index))
+            yield from checked(pair, _settled(hearing, index, decided))
         for what, happen in APART.items():
             after = pair.after(f"{name}: {what}")
             if happen(after.worlds[index]):
-                yield from checked(pair, _settled(after, index))
+                yield from checked(pair, _settled(after, index, decided))
 
 
-def _settled(pair: Pair, index: int) -> list[Pair]:
-    """The pair after one of its members has come to rest in any way."""
-    return [pair.having(index, world) for world in resting(pair.worlds[index])]
+def _settled(pair: Pair, index: int, decided: set[Moment]) -> list[Pair]:
+    """The pair after one of its members has come to rest in any way that has not been seen yet."""
+    other = pair.worlds[1 - index]
+
+    def key(world: Small) -> Key:
+        return _side(world, other), _side(other, world)
+
+    worlds = resting(pair.worlds[index], Search(key=key, once=True, decided=decided))
+    return [pair.having(index, world) for world in worlds]
 
 
 def _later(pair: Pair) -> list[Pair]:
@@ -168,7 +172,7 @@ def _later(pair: Pair) -> list[Pair]:
     after = pair.after("time passes")
     for world in after.worlds:
         world.now += TICK
-    one, two = (resting(world) for world in after.worlds)
+    one, two = (resting(world, Search(once=True)) for world in after.worlds)
     return [Pair((each, two[0]), after.trail) for each in one] + [
         Pair((one[0], each), after.trail) for each in two[1:]
     ]
@@ -196,7 +200,7 @@ def _broken(before: Pair, pair: Pair, index: int) -> Iterator[str]:
 
 def beginning_of_two() -> Pair:
     """Both serve their first release, and have heard of each other."""
-    [one, *_] = resting(beginning(a_rollout(**SPEC).serving(OLD).asking_for(OLD)))
+    [one, *_] = resting(beginning(a_rollout(**SPEC).serving(OLD).asking_for(OLD)), Search())
     pair = Pair((one, one.fork()))
     for index in range(2):
         pair.hears(index)

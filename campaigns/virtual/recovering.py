@@ -10,10 +10,13 @@ from typing import Final
 from agentrollouts.api.people.action import ActionType
 from agentrollouts.api.recovery.hooks import HookState, HookStatus
 from agentrollouts.api.status import Outcome
-from campaigns.virtual.happenings import ALWAYS, FEW_ANSWERS, LEADER, MEASURED, Happening
+from campaigns.virtual.happenings import ALWAYS, LEADER, Happening, answering
 from campaigns.virtual.small_world import Small
+from testkit.builders.names import NEW, OLD
 
 PART: Final = 30
+STEPS: Final = 3
+"""Happenings after which a world is not led further: with all of these, the search does not end for hours."""
 
 
 def _running(world: Small) -> str | None:
@@ -107,5 +110,10 @@ RECOVERIES: Final[Mapping[str, Happening]] = {
     "waive": _waive,
     "drill": _drill,
 }
-EVERY_RECOVERY: Final = {**ALWAYS, **RECOVERIES, **{what: MEASURED[what] for what in FEW_ANSWERS}}
-"""With one answer of Prometheus for each thing that a gate can do, as with every act of a person."""
+USUAL: Final = ("time passes", f"ask for {OLD}", f"ask for {NEW}", "take back", "retry")
+EVERY_RECOVERY: Final[Mapping[str, Happening]] = {
+    **{what: ALWAYS[what] for what in USUAL},
+    **RECOVERIES,
+    **{f"answers {word}": answering(word, "pass") for word in ("pass", "fail")},
+}
+"""What matters where there is one phase, one gate and one new release."""

@@ -1,4 +1,8 @@
-"""The part of `equivalence` that is about detours, hooks and drills: what decisions read of them."""
+"""The part of `equivalence` about detours, standbys, hooks and drills: what decisions read of them."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Final
 
 from agentrollouts.api.recovery.hooks import HookState, HookStatus
 from agentrollouts.api.status import AgentRolloutStatus
@@ -9,6 +13,8 @@ from agentrollouts.simulation.world import World
 
 Key = tuple[object, ...]
 
+HALF_AN_HOUR: Final = timedelta(minutes=30)
+DAY: Final = timedelta(days=1)
 DONE = frozenset({HookState.SUCCEEDED, HookState.WAIVED, HookState.NOT_NEEDED})
 
 
@@ -38,6 +44,34 @@ def recovery_key(world: World) -> Key:
     hooks = tuple(_hook(world, entry, now - entry.attempt) for entry in _left(world, now))
     final = window and (window.attempt == now, window.is_final)
     return detour and detour.percent, final, hooks, *_drill(world.status)
+
+
+def standby_key(world: World, part: Mapping[str, int]) -> Key:
+    """Which part each standby has, which serves and until when, and what decides on the next trip.
+
+    Half an hour is what is waited for in this world, and a trip is the first one or a later one.
+    """
+    status, now = world.status, world.now
+    detour, last, stable = status.detour, status.last_detour, status.stable
+    named = tuple(part[each.release_ref.name] for each in world.rollout.spec.standby)
+    serving = detour and (
+        detour.cause,
+        detour.standby and part[detour.standby.release],
+        min(detour.trips or 0, 2),
+        detour.until and max(0, -(-(detour.until - now) // HALF_AN_HOUR)),
+    )
+    is_newer = stable and last and stable.healthy_time and stable.healthy_time > last.end_time
+    tripped = last and (last.cause, min(last.trips or 0, 2), now - last.end_time > DAY, is_newer)
+    failing = tuple(gate.verdict for gate in status.watched)
+    gone = tuple(sorted(part[name] for name in world.deserted))
+    return named, serving, tripped, failing, gone, is_uncounted(world)
+
+
+def is_uncounted(world: World) -> bool:
+    """Whether stable has served for so short a time that nothing of it counts yet."""
+    stable, last = world.status.stable, world.status.last_detour
+    times = (stable.healthy_time if stable else None, last.end_time if last else None)
+    return any(time is not None and world.now - time < HALF_AN_HOUR for time in times)
 
 
 def _drill(status: AgentRolloutStatus) -> Key:

@@ -5,18 +5,19 @@ back, one holds). The plan has no caps, no ramp and no `watch`, and neither it n
 """
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
-from agentrollouts.api.attempt import State
 from agentrollouts.api.people.action import ActionType
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.api.workload import StampedWorkload
 from agentrollouts.core.action.ledger import is_answered
 from agentrollouts.core.effects import Manifest
+from agentrollouts.core.recovery.hooks.reads import HookReads
 from agentrollouts.core.rollout.decision import Decision
+from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.simulation import cluster
 from agentrollouts.simulation.jobs import Jobs
 from campaigns.virtual.equivalence import PHASE
@@ -28,6 +29,8 @@ from testkit.builders.rollouts import RolloutBuilder, a_rollout
 from testkit.workloads import TEMPLATE
 from testkit.world import World, a_world
 
+CRASH: Final = "crash after"
+"""How a part of a trail begins at which the process ended."""
 RELEASES: Final = (OLD, NEW, NEXT)
 PLAN: Final[Mapping[str, Any]] = {
     "phases": [
@@ -44,6 +47,14 @@ PLAN: Final[Mapping[str, Any]] = {
     "rollback": {"verify": {"withinSeconds": PHASE, "watchSeconds": 2 * PHASE}},
     "historyLimit": 50,
 }
+ONE_PHASE: Final[Mapping[str, Any]] = {
+    **PLAN,
+    "phases": [{"name": "half", "weight": 50, "durationSeconds": PHASE}],
+    "gates": [gate for gate in PLAN["gates"] if gate["name"] == "strict"],
+    "bake": {"durationSeconds": 0},
+    "rollback": {"verify": {"withinSeconds": PHASE, "watchSeconds": 0}},
+}
+"""A smaller plan, for what multiplies with everything else."""
 
 
 @dataclass
@@ -86,6 +97,21 @@ class Small(World):
         if self.poll_result is None:
             return ()
         return self.current_poll is not None and self.poll_result.plan == self.current_poll.plan, *self.words
+
+    def observe(self) -> Observation:
+        """With what is known of hooks already, for which a decision would be made twice."""
+        obs, hooks = super().observe(), self.rollout.spec.hooks
+        if not hooks:
+            return obs
+        copied = frozenset(hook.job.cron_job for hook in hooks)
+        made = frozenset(entry.job for entry in self.status.hooks if entry.job)
+        cron_jobs, jobs = self.jobs.read(HookReads(copied, made), obs.now)
+        return replace(obs, cron_jobs=cron_jobs, jobs=jobs)
+
+    @property
+    def steps(self) -> int:
+        """How much happened so far, beside the ends of the process."""
+        return sum(not what.startswith(CRASH) for what in self.trail)
 
     def serve(self, shares: Mapping[str, int], seconds: float) -> None:
         """Nothing is counted."""
@@ -141,9 +167,9 @@ WORKLOAD: Final = {
 """Pods are taken away as soon as that is allowed, so that any mistake in it shows."""
 
 
-def beginning(base: RolloutBuilder = SERVING) -> Small:
-    """`OLD` serves, and two others are ready."""
-    made = a_world(base, *RELEASES)
+def beginning(base: RolloutBuilder = SERVING, releases: Sequence[str] = RELEASES) -> Small:
+    """`OLD` serves, and the others are ready."""
+    made = a_world(base, *releases)
     observer = Observer(made.services, bad=frozenset(), healthy={OLD})
     observer.see(START, cluster.rollout_of(made.rollout, made.status.to_json()))
     return Small(
@@ -152,7 +178,7 @@ def beginning(base: RolloutBuilder = SERVING) -> Small:
         now=START,
         releases=made.releases,
         services=made.services,
-        snapshots=settled_snapshots(made.rollout, RELEASES),
+        snapshots=settled_snapshots(made.rollout, releases),
         ever_healthy={OLD},
         observer=observer,
         watchers=[observer.see],
@@ -181,9 +207,5 @@ RECOVERY: Final[Mapping[str, Any]] = {
 
 
 def recovery_beginning() -> Small:
-    """The same, with a fallback and two hooks; `NEW` serves, so `OLD` can be drilled."""
-    served = a_rollout(**PLAN, **RECOVERY).serving(OLD).serving(NEW).asking_for(NEW)
-    done = served.trying(NEW).changing(number=2, state=State.HEALTHY, weight=100)
-    world = beginning(done.having(canary=None))
-    world.ever_healthy.add(NEW)
-    return world
+    """With a fallback and two hooks, by the smaller plan, and with one other release."""
+    return beginning(a_rollout(**ONE_PHASE, **RECOVERY).serving(OLD).asking_for(OLD), (OLD, NEW))

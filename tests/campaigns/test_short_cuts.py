@@ -4,6 +4,7 @@ import pytest
 
 from campaigns.cases import Choice, Play
 from campaigns.virtual import clock_jumps, exhaustive, pairs, planted_bugs, sequences, simulated
+from campaigns.virtual.standby import search
 
 SHORT = {
     "simulated": (simulated.play, 60),
@@ -13,6 +14,7 @@ SHORT = {
     "people": (exhaustive.play_people, 12),
     "workloads": (exhaustive.play_managed, 40),
     "recoveries": (exhaustive.play_recoveries, 12),
+    "standbys": (search.play, 40),
     "pairs": (pairs.play, 8),
 }
 

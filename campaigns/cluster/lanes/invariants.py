@@ -13,7 +13,7 @@ from typing import Any, Final
 from campaigns.cluster.lanes import records
 from campaigns.cluster.lanes.recorder import Manifest, Version, attempt_of, status_of
 from campaigns.cluster.lanes.scene import SIBLING
-from campaigns.routes import fallback_of, percent_off, rules_of, shares, wrong_rules
+from campaigns.routes import fallback_of, percent_off, rules_of, share_off, shares, wrong_rules
 
 _FULL: Final = 100
 _LATCHED: Final = frozenset({"RollingBack", "Verifying", "RolledBack"})
@@ -103,7 +103,7 @@ def _route(world: _World, route: Manifest) -> Iterator[str]:
     fallback = fallback_of(world.rollout.get("spec") or {})
     for sentence in wrong_rules(route, fallback):
         yield f"S1: {sentence}"
-    off = (world.status.get("detour") or {}).get("percent", 0)
+    off = share_off(world.status)
     if percent_off(route) < off:
         yield f"S3: traffic comes back though {off}% is off"
     for weights in rules_of(route)[-1:] if world.status.get("stable") else ():
@@ -113,7 +113,7 @@ def _route(world: _World, route: Manifest) -> Iterator[str]:
 
 def _split(world: _World, split: Manifest) -> Iterator[str]:
     sides = [side for side in (split["stable"], split["canary"]) if side]
-    off = (split.get("detour") or {}).get("percent", 0)
+    off = share_off(split)
     if (sides or not off) and sum(side["weight"] for side in sides) != _FULL - off:
         yield f"S1: the split is {sides}, and {off}% is off"
     for side in sides:

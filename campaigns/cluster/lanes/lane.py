@@ -212,7 +212,8 @@ class Lane:
 
     def _scene(self, course: Course) -> Scene:
         agent = f"p{next(self.site.numbers):04}"
-        return Scene(self.site.server, self.site.observer, self.namespace, agent, course.plan)
+        site = self.site
+        return Scene(site.server, site.observer, self.namespace, agent, course.plan, site.agents)
 
     async def _prepare(self, scene: Scene, course: Course) -> bool:
         """Make the releases healthy that the course begins with, and wait until the operator rests."""

@@ -1,4 +1,4 @@
-"""The courses that lead back in another way than by a gate of the canary: detours, hooks, groups and drills.
+"""The courses that lead back in another way than by a gate of the canary, or lead elsewhere for a while.
 
 Beside `courses`, which has those of a plan.
 """
@@ -45,6 +45,13 @@ HOOKED: Final[dict[str, Any]] = {
         {"name": REPAIR, "at": "AfterRollback", "job": {"cronJob": REPAIR}},
     ],
 }
+SPARED: Final[dict[str, Any]] = {
+    **WATCHED,
+    "gates": [gate | {"action": "Standby"} for gate in WATCHED["gates"]],
+    "phases": ONE,
+    "standby": [{"releaseRef": {"name": FIRST}, "gates": ["errors"], "returnAfterSeconds": 10}],
+}
+"""The release before serves for the shortest time that there is while stable fails."""
 GROUPED: Final[dict[str, Any]] = {**JUDGED, "phases": WAITING, "group": "pair"}
 
 DRILLED: Final[dict[str, Any]] = {
@@ -94,6 +101,18 @@ def _is_drilled(scene: Scene) -> bool:
     return has_ended and last.get("outcome") == "Passed" and scene.is_ready(SECOND)
 
 
+def _stands_by(scene: Scene) -> bool:
+    """The standby has all traffic, and the status says so."""
+    detour = scene.status.get("detour") or {}
+    return detour.get("cause") == "Standby" and scene.serves(FIRST, 100)
+
+
+def _serves_again(scene: Scene) -> bool:
+    """The standby has served its time, and nothing is wrong any more."""
+    last = scene.status.get("lastDetour") or {}
+    return last.get("cause") == "Standby" and "detour" not in scene.status and scene.is_ready(SECOND)
+
+
 def _both_are_back(scene: Scene) -> bool:
     return all(each.is_over("RolledBack", FIRST) for each in (scene, scene.sibling))
 
@@ -132,8 +151,16 @@ RECOVERY: Final = (
         _both_are_back,
         failing={SECOND: 0.9},
     ),
+    Course(
+        "standby",
+        SPARED,
+        [Step(_stands_by, lambda scene: scene.mend(SECOND))],
+        _serves_again,
+        before=(FIRST, SECOND),
+        failing={SECOND: 0.9},
+    ),
     Course("drill", DRILLED, [Step(at_once, _drills)], _is_drilled, before=(FIRST, SECOND)),
 )
 """`off`: during a canary; `on`: and on again; `alone`: by a gate of a release that serves alone; `hooks`:
-before traffic and after a rollback; `group`: one of two breaches, and the other one follows; `drill`: of the
-release before, on request."""
+before traffic and after a rollback; `group`: one of two breaches, and the other one follows; `standby`: while
+a release that serves alone fails, until its time is over; `drill`: of the release before, on request."""

@@ -8,6 +8,7 @@ from campaigns.cluster.lanes import jobs
 from campaigns.cluster.lanes.recorder import Manifest, Observer, attempt_of, rollout_of_job, status_of
 from sandbox.agents.endpoints import PORT, by_path
 from sandbox.people.apiserver import ApiServer
+from testkit.agents import Agents
 
 GROUP: Final = "agentrollouts.dev"
 VERSIONS: Final = ("1.0.0", "2.0.0", "3.0.0", "4.0.0")
@@ -30,6 +31,7 @@ class Scene:
     namespace: str
     agent: str
     plan: Mapping[str, Any]
+    agents: Agents
 
     @property
     def rollout(self) -> Manifest:
@@ -105,6 +107,7 @@ class Scene:
             "releaseRef": {"name": f"{self.agent}-{version}"},
             "traffic": {"httpRoute": route | {"statusless": True}},
             **self.plan,
+            **self._standbys(),
         }
         await self._apply("agentrollouts", _manifest("AgentRollout", self.agent, spec))
 
@@ -143,6 +146,10 @@ class Scene:
         entries = (entry for entry in self.status.get("actions", ()) if entry["type"] == kind)
         return next((entry["result"] == result for entry in entries), False)
 
+    async def mend(self, version: str) -> None:
+        """Whatever made the runs of a release fail is repaired."""
+        self.agents.fail(self.namespace, f"{self.agent}-{version}", 0.0)
+
     async def delete(self) -> None:
         """Delete the rollout."""
         await self.server.delete(self.path("agentrollouts", self.agent))
@@ -164,6 +171,13 @@ class Scene:
     def path(self, plural: str, name: str) -> str:
         """Where an object of ours is."""
         return f"/apis/{GROUP}/v1alpha1/namespaces/{self.namespace}/{plural}/{name}"
+
+    def _standbys(self) -> dict[str, Any]:
+        """The standbys of the plan, which names them by version."""
+        planned = self.plan.get("standby", ())
+        named = ({"name": f"{self.agent}-{each['releaseRef']['name']}"} for each in planned)
+        made = [each | {"releaseRef": ref} for each, ref in zip(planned, named, strict=True)]
+        return {"standby": made} if made else {}
 
     async def _apply(self, plural: str, manifest: Manifest) -> None:
         manifest["metadata"]["namespace"] = self.namespace

@@ -182,6 +182,21 @@ def test_git_returns_to_an_earlier_release_while_a_standby_serves() -> None:
     world.run_until(State.HEALTHY, within=20_000)
 
 
+def test_git_returns_to_the_release_that_is_the_standby() -> None:
+    """It is listed once in the route, and has all traffic from then on, without a gap."""
+    world = tripped(at_rest())
+    world.ask_for(OLDEST)
+    world.run(300)
+    [rule] = world.traffic[ROUTE]["spec"]["rules"]
+    assert [(ref["name"], ref["weight"]) for ref in rule["backendRefs"]] == [(service_of(OLDEST), 100)]
+    assert (world.state, served(world)) == (State.BAKING, {OLDEST: 100})
+
+    world.run(900)
+
+    assert (world.status.detour, served(world)) == (None, {OLDEST: 100})
+    world.run_until(State.HEALTHY, within=20_000)
+
+
 def test_a_standby_that_is_not_proven_is_not_used_and_a_drill_proves_it() -> None:
     """One Warning Event, and a condition with the command that proves it."""
     world = at_rest(OLD)

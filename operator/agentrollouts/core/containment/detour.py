@@ -40,9 +40,15 @@ def on_standby(status: AgentRolloutStatus) -> ReleaseRecord | None:
 
 
 def with_standby(status: AgentRolloutStatus) -> AgentRolloutStatus:
-    """The status as the traffic has to show it: with the standby in the place of stable."""
-    standby = on_standby(status)
-    return status.copy_with(stable=standby) if standby else status
+    """The status as the traffic has to show it: with the standby in the place of stable.
+
+    A canary that is the same release is not named beside it: no object lists one Service twice.
+    """
+    standby, canary = on_standby(status), status.canary
+    if standby is None:
+        return status
+    is_same = canary is not None and canary.digest == standby.digest
+    return status.copy_with(stable=standby, canary=None if is_same else canary)
 
 
 def leads_to(rollout: AgentRollout, detour: Detour) -> str:

@@ -40,6 +40,8 @@ REPORTED: Final = (ENDINGS.keys() | {Reason.HOSTNAME_SHARED, Reason.ANNOTATION_I
 AWAITED: Final = frozenset({Reason.METRIC_MISSING, Reason.METRICS_STALE, Reason.METRICS_UNAVAILABLE})
 """Words of the metrics that are normal at first; an attempt is held for them, with an Event, if they last."""
 
+KNOWN: Final = frozenset(Reason)
+
 _Word = tuple[Reason, str]
 """What is wrong, and in a sentence; without one where the sentence changes though the cause does not."""
 
@@ -112,6 +114,6 @@ def _wrong(status: AgentRolloutStatus) -> Iterator[_Word]:
     if hold is not None:
         words.append((hold.reason, hold.message))
     for text, message in words:
-        reason = Reason.of(text) if text in set(Reason) else None
+        reason = Reason.of(text) if text in KNOWN else None
         if reason is not None and reason in REPORTED:
             yield reason, steady(message)
