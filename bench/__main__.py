@@ -16,6 +16,7 @@ from bench.figures import (
     going_back_hooked,
     group,
     idle,
+    plugin,
     records,
     rest,
     surrounded,
@@ -206,6 +207,7 @@ FIGURES: Final[Mapping[str, Callable[[Install], Result]]] = {
     "group": _group(group.Sizes()),
     "switch-off": _switch_off,
     "surrounded": _surrounded,
+    "plugin": lambda install: _on_a_stack(install, lambda stack, server, _: plugin.measure(stack, server)),
 }
 
 if __name__ == "__main__":
