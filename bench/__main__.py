@@ -12,10 +12,12 @@ from bench.figures import (
     active,
     breach,
     breaches,
+    following,
     going_back,
     going_back_hooked,
     group,
     idle,
+    plugin,
     records,
     rest,
     surrounded,
@@ -206,6 +208,8 @@ FIGURES: Final[Mapping[str, Callable[[Install], Result]]] = {
     "group": _group(group.Sizes()),
     "switch-off": _switch_off,
     "surrounded": _surrounded,
+    "following": lambda _: following.measure(),
+    "plugin": lambda install: _on_a_stack(install, lambda stack, server, _: plugin.measure(stack, server)),
 }
 
 if __name__ == "__main__":

@@ -24,13 +24,12 @@ from agentrollouts.api.status import AgentRolloutStatus, HistoryEntry, Outcome, 
 from agentrollouts.api.verdict import GateStatus, Verdict
 from agentrollouts.core.action.ledger import is_answered
 from agentrollouts.core.attempt.clocks import elapsed, phase_seconds
-from agentrollouts.core.attempt.rollback import is_unproved
 from agentrollouts.core.conditions import find_condition
 from agentrollouts.core.effects import Manifest
 from agentrollouts.core.history import was_healthy
 from agentrollouts.core.rollout.desired import is_given_up
 from agentrollouts.core.rollout.snapshots.facts import HEALTHY, QUARANTINED
-from agentrollouts.core.states import ENDS, JUDGED, LATCHED, base_state
+from agentrollouts.core.states import ENDS, JUDGED, LATCHED, base_state, is_unproved
 from agentrollouts.simulation import cluster
 from agentrollouts.simulation.world import World
 from campaigns.virtual.recovery_keys import mark_key, recovery_key, standby_key, which

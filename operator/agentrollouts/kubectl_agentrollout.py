@@ -37,8 +37,23 @@ ACTIONS: Final = (
     "drill",
 )
 OWN: Final = (*VERBS, *ACTIONS)
+PASSED: Final = (
+    "deps",
+    "derive",
+    "evals",
+    "export-record",
+    "judge",
+    "lint",
+    "plan",
+    "report",
+    "roll-back-all",
+    "simulate",
+    "verify-record",
+    "who-served",
+)
+"""The commands of `agentrollouts` that create no action. A test compares them with those of `cli`."""
 HIDDEN: Final = frozenset({"operator", "crds", "gates"})
-"""Commands of `agentrollouts` that are for those who run or build the operator."""
+"""Those that are for people who run or build the operator."""
 
 
 class Plugin(click.Group):
@@ -47,7 +62,7 @@ class Plugin(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Our own first, then those of `agentrollouts`."""
         del ctx
-        return [*OWN, *others()]
+        return [*OWN, *PASSED]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of this name, if there is one."""
@@ -59,15 +74,7 @@ class Plugin(click.Group):
         if cmd_name in ACTIONS:
             act: click.Command = import_module("agentrollouts.plugin.commands.act").command(cmd_name)
             return act
-        return _passed(cmd_name) if cmd_name in others() else None
-
-
-def others() -> list[str]:
-    """The commands of `agentrollouts` that create no action."""
-    parse = import_module("agentrollouts.cli.arguments")
-    acts = import_module("agentrollouts.cli.online.arguments")
-    taken = {acts.command_of(kind) for kind in acts.SUMMARIES} | HIDDEN | set(OWN)
-    return sorted({str(each) for each in parse.Command} - taken)
+        return _passed(cmd_name) if cmd_name in PASSED else None
 
 
 def _passed(name: str) -> click.Command:

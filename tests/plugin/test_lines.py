@@ -7,6 +7,7 @@ import pytest
 
 from agentrollouts.plugin.following import Look
 from agentrollouts.plugin.kubectl import Kubectl, program
+from agentrollouts.plugin.reading import Releases
 from agentrollouts.plugin.shown import Shown
 from tests.plugin.fake import fake
 from tests.plugin.rollouts import in_canary, rolled_back
@@ -36,7 +37,7 @@ def test_a_line_is_never_repeated(
         Look(back, is_new=True),
         Look(back, is_new=False),
     ]
-    with Shown(Kubectl(), None) as shown:
+    with Shown(Releases(Kubectl()), None) as shown:
         for look in looks:
             shown.look(look)
 

@@ -9,10 +9,13 @@ from pathlib import Path
 import pytest
 
 from agentrollouts.api.people.action import OF_NO_ATTEMPT, ActionType
-from agentrollouts.kubectl_agentrollout import ACTIONS, VERBS, others, plugin
+from agentrollouts.cli.arguments import Command
+from agentrollouts.cli.online.arguments import SUMMARIES, command_of
+from agentrollouts.kubectl_agentrollout import ACTIONS, HIDDEN, OWN, PASSED, VERBS, plugin
 from agentrollouts.plugin import kubectl
 from agentrollouts.plugin.commands import act
-from tests.plugin.fake import fake, run
+from tests.plugin.fake import environment, fake, run
+from tests.plugin.rollouts import in_canary
 
 HEAVY = (
     "kopf",
@@ -24,14 +27,29 @@ HEAVY = (
     "yaml",
     "cel",
 )
-DRAWN = "agentrollouts.plugin.shown"
+DRAWN = "agentrollouts.plugin.lean, agentrollouts.plugin.shown, agentrollouts.insight.view.view"
+
+
+LISTED = "agentrollouts.plugin.lean, agentrollouts.plugin.screens.listed"
+DECIDING = (
+    "agentrollouts.core.action.facts",
+    "agentrollouts.core.attempt.moves",
+    "agentrollouts.core.effects",
+    "agentrollouts.core.recovery.hooks",
+    "agentrollouts.core.rollout",
+    "agentrollouts.core.traffic.gateways",
+)
+
+
+def printed(code: str) -> list[str]:
+    """What a process prints that runs this code."""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603 ours
+    return done.stdout.split()
 
 
 def loaded(code: str, names: tuple[str, ...]) -> list[str]:
     """Which of these modules a process has after this code."""
-    ending = f"; import sys; print(*[name for name in {names!r} if name in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code + ending], capture_output=True, text=True, check=True)  # noqa: S603 ours
-    return done.stdout.split()
+    return printed(code + f"; import sys; print(*[name for name in {names!r} if name in sys.modules])")
 
 
 def test_a_screen_loads_no_client_of_a_cluster() -> None:
@@ -45,6 +63,42 @@ def test_kubectl_starts_before_the_models_are_loaded() -> None:
     assert loaded(code, ("pydantic", "rich", "agentrollouts.api.status")) == []
 
 
+def test_completion_loads_no_model() -> None:
+    """Neither the verbs nor the names of rollouts need pydantic, rich, or the other commands."""
+    code = "import sys; from agentrollouts.kubectl_agentrollout import complete; sys.stdout = sys.stderr; {}"
+    for arguments in (["st"], ["status", ""], ["status", "x", "-"]):
+        call = f"complete({arguments!r}); sys.stdout = sys.__stdout__"
+        assert loaded(code.format(call), ("pydantic", "rich", "agentrollouts.cli", "argparse")) == []
+
+
+@pytest.mark.parametrize("drawn", [DRAWN, LISTED])
+def test_a_screen_loads_no_part_of_a_decision(drawn: str) -> None:
+    """The view reads what was decided; what decides, moves traffic or runs hooks takes as long to load."""
+    assert loaded(f"import {drawn}", DECIDING) == []
+
+
+def test_models_are_built_when_they_are_read() -> None:
+    """A view builds what reads a rollout, and no other kind that its modules import."""
+    code = (
+        f"import {DRAWN}; from agentrollouts.api import release, rollout; "
+        "from agentrollouts.insight.view.reading import NAMELESS; "
+        "rollout.AgentRollout.model_validate(NAMELESS); "
+        "kinds = (release.AgentRelease, rollout.AgentRollout); "
+        "print(*[kind.__name__ for kind in kinds if kind.__pydantic_complete__])"
+    )
+    assert printed(code) == ["AgentRollout"]
+
+
+def test_the_operator_builds_its_models_at_its_start() -> None:
+    """No decision waits until a schema is built, least of all a rollback."""
+    code = (
+        "import agentrollouts.process; from agentrollouts.api.model.base import ApiModel; "
+        "kinds = [ApiModel]; [kinds.extend(kind.__subclasses__()) for kind in kinds]; "
+        "print(len(kinds) > 50, *[kind.__name__ for kind in kinds if not kind.__pydantic_complete__])"
+    )
+    assert printed(code) == ["True"]
+
+
 def test_one_module_runs_kubectl() -> None:
     """`kubectl.py` starts it and `watch.py` reads from it; no other module of the plugin runs anything."""
     folder = Path(kubectl.__file__).parent
@@ -55,6 +109,12 @@ def test_one_module_runs_kubectl() -> None:
 
     assert sorted(each.name for each in running) == ["kubectl.py", "watch.py"]
     assert starting == ["kubectl.py"]
+
+
+def test_each_other_command_is_passed_on() -> None:
+    """Every command of `agentrollouts` that creates no action, except those for the operator."""
+    taken = {command_of(kind) for kind in SUMMARIES} | HIDDEN | set(OWN)
+    assert sorted({str(each) for each in Command} - taken) == list(PASSED)
 
 
 def test_each_type_of_action_has_one_verb() -> None:
@@ -83,8 +143,6 @@ def test_other_commands_get_their_arguments_untouched(tmp_path: Path) -> None:
     assert "plannedPhases" in ours.stdout
     assert ours.returncode == 0
     assert (flags.returncode, "put the flags of `judge` after it" in flags.stderr) == (2, True)
-    assert "judge" in others()
-    assert not {"operator", "crds", "roll-back", "hold"} & set(others())
 
 
 def test_no_kubectl_is_one_sentence(tmp_path: Path) -> None:
@@ -155,3 +213,32 @@ def test_flags_of_kubectl_pass_through_untouched(tmp_path: Path) -> None:
         *("get", "agentrollouts", "--all-namespaces", "--output=json"),
         *("--context=prod", "--as=dana", "--as-group=a", "--as-group=b", "--server=https://x"),
     ]
+
+
+def test_status_reads_twice_and_the_second_time_before_it_can_draw(tmp_path: Path) -> None:
+    """One kubectl for the rollout; one for its releases and bundles, while the models are loaded."""
+    manifest, _ = in_canary()
+    (tmp_path / "rollout.json").write_text(json.dumps(manifest))
+    script = f"""echo "$@" >> {tmp_path}/calls
+case "$2" in agentrollout) cat {tmp_path}/rollout.json;; *) echo '{{"items": []}}';; esac"""
+    code = (
+        "import sys; from agentrollouts.plugin.commands import status; "
+        "from agentrollouts.plugin.reading import Releases; begin = Releases.begin; "
+        "Releases.begin = lambda *given: (begin(*given), sys.stderr.write(str('rich' in sys.modules)));"
+        "status.load = lambda *names: lambda: sys.stderr.write(' loaded'); "
+        "status.command(['x'], standalone_mode=False)"
+    )
+    done = subprocess.run(  # noqa: S603 ours
+        [sys.executable, "-c", code],
+        env=environment(fake(tmp_path, script), {}),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    first, second = (line.split() for line in (tmp_path / "calls").read_text().splitlines())
+    assert first == ["get", "agentrollout", "x", "--output=json"]
+    assert sorted({each.partition("/")[0] for each in second[1:-3]}) == ["agentrelease", "configmap"]
+    assert second[-2:] == ["--ignore-not-found", "--output=json"]
+    assert done.stderr == "False loaded"
+    assert "canary-25" in done.stdout

@@ -12,7 +12,8 @@ only way leads to `VERIFYING` and `ROLLED_BACK`: the canary's weight never rises
 from collections.abc import Mapping
 from typing import Final
 
-from agentrollouts.api.attempt import Attempt, State
+from agentrollouts.api.attempt import Attempt, AttemptKind, State, Trigger
+from agentrollouts.api.rollback import VerifyOutcome
 from agentrollouts.api.rollout import BAKE
 from agentrollouts.api.status import AgentRolloutStatus
 
@@ -75,3 +76,15 @@ def is_pending(status: AgentRolloutStatus) -> bool:
 def is_progressing(status: AgentRolloutStatus) -> bool:
     """Whether an attempt has begun to take traffic and is not over; else stable serves all by itself."""
     return is_under_way(status) and not is_pending(status)
+
+
+def is_unproved(status: AgentRolloutStatus) -> bool:
+    """Whether stable was rolled back at rest, and it is not yet known whether it was the cause."""
+    attempt, rollback = status.attempt, status.last_rollback
+    if attempt is None or rollback is None or attempt.trigger not in {Trigger.BREACH, Trigger.CAP}:
+        return False
+    if attempt.kind is AttemptKind.DRILL:
+        return False
+    is_at_rest = attempt.phase_name is None  # it had no phases
+    is_open = is_at_rest and attempt.state in LATCHED and rollback.outcome in {None, VerifyOutcome.UNVERIFIED}
+    return is_open and all(entry.digest != attempt.digest for entry in status.quarantined)

@@ -23,10 +23,11 @@ from agentrollouts.dashboard.pages.requested import Requested
 from agentrollouts.dashboard.pages.rollout import Reader
 from agentrollouts.dashboard.rights import AccessReviews
 from agentrollouts.dashboard.watched import Name
+from agentrollouts.insight.named import BUNDLE, named
 from agentrollouts.insight.records import attempts
 from agentrollouts.insight.render.page import to_html
 from agentrollouts.insight.report import Case, report
-from agentrollouts.insight.view.reading import BUNDLE, Known, named
+from agentrollouts.insight.view.reading import Known
 from agentrollouts.insight.view.shape import View
 from agentrollouts.insight.view.view import view
 

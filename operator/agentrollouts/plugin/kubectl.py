@@ -48,14 +48,7 @@ class Started:
         Raises:
             KubectlError: it failed, or has not ended within so many seconds.
         """
-        try:
-            output, errors = self.process.communicate(self.stdin, timeout=seconds)
-        except subprocess.TimeoutExpired:
-            self.end()
-            raise KubectlError(f"kubectl did not answer within {seconds:g} s") from None
-        except BaseException:
-            self.end()
-            raise
+        output, errors = self._printed(seconds)
         if self.process.returncode:
             raise failure(self.process, errors)
         return output
@@ -67,9 +60,20 @@ class Started:
 
     def list(self) -> list[Manifest]:
         """The objects that it printed, as far as it could read them; none if it read none."""
-        output, _ = self.process.communicate(self.stdin)
+        output, _ = self._printed()
         found = json.loads(output) if output.strip() else {"items": []}
         return list(found["items"]) if "items" in found else [found]
+
+    def _printed(self, seconds: float | None = None) -> tuple[str, str]:
+        """Its output and its errors; an interrupted wait leaves nothing behind."""
+        try:
+            return self.process.communicate(self.stdin, timeout=seconds)
+        except subprocess.TimeoutExpired:
+            self.end()
+            raise KubectlError(f"kubectl did not answer within {seconds:g} s") from None
+        except BaseException:
+            self.end()
+            raise
 
     def end(self) -> None:
         """End it, whatever it does."""

@@ -15,7 +15,7 @@ from agentrollouts.insight.view.headline import ROLLED_BACK
 from agentrollouts.insight.view.shape import View
 from agentrollouts.insight.view.words import Needs
 from agentrollouts.plugin.following import Look
-from agentrollouts.plugin.kubectl import Kubectl, Manifest
+from agentrollouts.plugin.kubectl import Manifest
 from agentrollouts.plugin.reading import Releases, now
 from agentrollouts.plugin.screens.printed import document, line, object_as
 from agentrollouts.plugin.screens.rollout import status, traffic
@@ -25,12 +25,12 @@ HEALTHY, BACK, NEEDS_YOU = 0, 3, 4
 _BACK: Final = ROLLED_BACK | {Reason.ROLLED_BACK}
 
 
-def once(kubectl: Kubectl, rollout: Manifest, form: str | None) -> None:
+def once(releases: Releases, rollout: Manifest, form: str | None) -> None:
     """Show a rollout as it is now."""
     if form == "name":
         click.echo(object_as(rollout, form), nl=False)
         return
-    seen = Releases(kubectl).view(rollout)
+    seen = releases.view(rollout)
     if form in {"json", "yaml"}:
         click.echo(document(seen.to_json(), form), nl=False)
         return
@@ -53,12 +53,12 @@ class Shown:
     """A rollout that is followed.
 
     Args:
-        kubectl: Reads the releases.
+        releases: Those that it names.
         form: `json`, `yaml` or `name` for an object per change.
     """
 
-    def __init__(self, kubectl: Kubectl, form: str | None) -> None:
-        self._releases = Releases(kubectl)
+    def __init__(self, releases: Releases, form: str | None) -> None:
+        self._releases = releases
         self._form = form
         self._out = console()
         self._stack = ExitStack()

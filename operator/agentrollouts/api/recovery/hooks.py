@@ -19,6 +19,8 @@ MAX_HOOKS: Final = 8
 """Hooks of one plan."""
 MAX_HOOK_STATES: Final = 24
 """Hooks that a status lists: those of three attempts."""
+MOST_TRIES: Final = 1000
+"""Tries after which a hook is not run again: a person, or a tool, repeats what does not help."""
 
 
 class Moment(StrEnum):
@@ -85,6 +87,10 @@ class HookState(StrEnum):
     FAILED = "Failed"
     WAIVED = "Waived"
     NOT_NEEDED = "NotNeeded"
+
+
+ENDS: Final = frozenset({HookState.SUCCEEDED, HookState.FAILED, HookState.WAIVED, HookState.NOT_NEEDED})
+"""States that a hook leaves only by an action."""
 
 
 class HookStatus(ApiModel):

@@ -5,13 +5,10 @@ from typing import Final
 
 from agentrollouts.api.people.action import ActionType, AgentRolloutAction, PersonalAct
 from agentrollouts.api.reasons import Reason
-from agentrollouts.api.recovery.hooks import HookState, HookStatus, Moment
+from agentrollouts.api.recovery.hooks import MOST_TRIES, HookState, HookStatus, Moment
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.action.facts import Desk, Fact, Refused, Waits, signature
 from agentrollouts.core.states import is_pending
-
-MOST_TRIES: Final = 1000
-"""Tries after which a hook is not run again: a person, or a tool, repeats what does not help."""
 
 
 def _redo(action: AgentRolloutAction, status: AgentRolloutStatus, desk: Desk) -> Fact:

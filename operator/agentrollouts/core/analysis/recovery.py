@@ -20,7 +20,6 @@ from agentrollouts.core.analysis.observed import Observed
 from agentrollouts.core.analysis.stages import FULL
 from agentrollouts.core.attempt import window as window_of
 from agentrollouts.core.attempt.clocks import elapsed
-from agentrollouts.core.attempt.rollback import is_unproved
 from agentrollouts.core.gates.counts import Segment, settled
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import Reading
@@ -36,6 +35,7 @@ from agentrollouts.core.metrics.histograms import Histogram, compare
 from agentrollouts.core.metrics.queries import QueryPlan, Subject, Term
 from agentrollouts.core.metrics.silence import MIN_SCRAPES
 from agentrollouts.core.metrics.table import Cell, Table
+from agentrollouts.core.states import is_unproved
 
 STILL_SCRAPES: Final = 2
 """Samples without a further run after which the traffic has moved (gates.md, after a rollback)."""

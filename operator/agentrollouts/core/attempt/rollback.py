@@ -10,14 +10,13 @@ from agentrollouts.api.attempt import Attempt, AttemptKind, State, Trigger
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.recovery.detour import LastDetour
 from agentrollouts.api.rollback import LastRollback, VerifyOutcome
-from agentrollouts.api.status import AgentRolloutStatus, Outcome, Quarantined, ReleaseRecord, WeightsStatus
+from agentrollouts.api.status import Outcome, Quarantined, ReleaseRecord, WeightsStatus
 from agentrollouts.core.attempt import drills, moves
 from agentrollouts.core.attempt import window as window_of
 from agentrollouts.core.attempt.ladder import ladder_of
 from agentrollouts.core.attempt.schedule import plan_hash
 from agentrollouts.core.attempt.status_draft import Progress, next_number
 from agentrollouts.core.history import is_drill
-from agentrollouts.core.states import LATCHED
 
 REASONS: Final[Mapping[Trigger, Reason]] = {
     Trigger.BREACH: Reason.GATE_FAILED,
@@ -188,15 +187,3 @@ def _prove(progress: Progress, outcome: VerifyOutcome, verification: str) -> Pro
         cleared = bad.copy_with(reason=Reason.SHARED_CAUSE.value)
         proved = proved.then(history=tuple(cleared if old is bad else old for old in status.history))
     return proved.tell(Reason.of(outcome), verification, warn=outcome is VerifyOutcome.NOT_RECOVERED)
-
-
-def is_unproved(status: AgentRolloutStatus) -> bool:
-    """Whether stable was rolled back at rest, and it is not yet known whether it was the cause."""
-    attempt, rollback = status.attempt, status.last_rollback
-    if attempt is None or rollback is None or attempt.trigger not in {Trigger.BREACH, Trigger.CAP}:
-        return False
-    if attempt.kind is AttemptKind.DRILL:
-        return False
-    is_at_rest = attempt.phase_name is None  # it had no phases
-    is_open = is_at_rest and attempt.state in LATCHED and rollback.outcome in {None, VerifyOutcome.UNVERIFIED}
-    return is_open and all(entry.digest != attempt.digest for entry in status.quarantined)

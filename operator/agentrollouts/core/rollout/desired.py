@@ -17,13 +17,12 @@ from agentrollouts.api.release import AgentRelease
 from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec
 from agentrollouts.api.status import AgentRolloutStatus, Outcome, ReleaseRecord
 from agentrollouts.core.attempt.ladder import counted
-from agentrollouts.core.attempt.rollback import is_unproved
 from agentrollouts.core.attempt.schedule import plan_hash
 from agentrollouts.core.conditions import READY, find_condition
 from agentrollouts.core.effects import Problem
 from agentrollouts.core.history import is_drill, was_healthy
 from agentrollouts.core.rollout.observation import Observation
-from agentrollouts.core.states import is_progressing, is_under_way
+from agentrollouts.core.states import is_progressing, is_under_way, is_unproved
 from agentrollouts.core.workload.template import service_of
 
 

@@ -52,26 +52,6 @@ Releases = Mapping[str, Known]
 """By the name of the release."""
 
 
-BUNDLE: Final = "bundle.json"
-"""Key of the bundle in its snapshot."""
-
-
-def named(rollout: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
-    """The releases that a person compares: stable, the canary, the desired one; each with its snapshot."""
-    status, spec = rollout.get("status") or {}, rollout.get("spec") or {}
-    records = {each["release"]: each["snapshot"] for each in _records(status)}
-    desired = (spec.get("releaseRef") or {}).get("name")
-    serving = [each["release"] for each in (status.get("stable"), status.get("canary")) if each]
-    for name in dict.fromkeys([*serving, *([desired] if desired else [])]):
-        yield name, records.get(name)
-
-
-def _records(status: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    for each in (*reversed(status.get("history") or ()), status.get("canary"), status.get("stable")):
-        if each:
-            yield each
-
-
 def read(rollout: AgentRollout | Mapping[str, Any], now: datetime) -> Read:
     """The rollout, whatever it contains."""
     parsed = Read(rollout) if isinstance(rollout, AgentRollout) else _parsed(rollout)

@@ -12,6 +12,7 @@ from agentrollouts.plugin.following import follow
 from agentrollouts.plugin.kubectl import Kubectl
 from agentrollouts.plugin.loading import load
 from agentrollouts.plugin.options import DURATION, Session, Verb, name_of, one_rollout, output
+from agentrollouts.plugin.reading import Releases
 
 HELP: Final = """\
 Show what is running, why, what happens next, and what you can do.
@@ -25,6 +26,7 @@ With --wait, the exit code is 0 once the desired release is healthy, 3 if it is 
 4 if a person has to act, and 5 after the timeout. Without it, the exit code is 0."""
 TIMEOUT: Final = 8 * 3600
 TIMED_OUT: Final = 5
+VIEW: Final = "agentrollouts.insight.view.view"
 
 
 @click.command(cls=Verb, help=HELP, short_help="Show one rollout: what runs, why, and what happens next.")
@@ -41,26 +43,30 @@ def command(**options: Any) -> None:  # noqa: ANN401 those of the decorators
     if options["watch"] and options["wait"]:
         raise click.UsageError("give --watch or --wait, not both")
     if options["watch"] or options["wait"]:
-        loaded = load("agentrollouts.plugin.shown", "rich.live")
+        loaded = load("agentrollouts.plugin.shown", VIEW, "rich.live")
         code = _follow(kubectl, options, loaded)
         raise click.exceptions.Exit(code)
-    loaded = load("agentrollouts.plugin.shown")
+    loaded = load("agentrollouts.plugin.shown", VIEW)
     rollout = kubectl.json("get", "agentrollout", name_of(kubectl, options["name"], options["agent"]))
-    loaded()
-    from agentrollouts.plugin.shown import once  # noqa: PLC0415 while kubectl runs
+    with closing(Releases(kubectl)) as releases:
+        if options["output"] != "name":
+            releases.begin(rollout)
+        loaded()
+        from agentrollouts.plugin.shown import once  # noqa: PLC0415 while kubectl runs
 
-    once(kubectl, rollout, options["output"])
+        once(releases, rollout, options["output"])
 
 
 def _follow(kubectl: Kubectl, options: dict[str, Any], loaded: Callable[[], None]) -> int:
     """Show it for as long as someone looks, or with `--wait` until it is decided."""
     name, began = name_of(kubectl, options["name"], options["agent"]), time.monotonic()
     with closing(follow(kubectl, name)) as looks, ExitStack() as stack:
-        first = next(looks)
+        first, releases = next(looks), stack.enter_context(closing(Releases(kubectl)))
+        releases.begin(first.rollout)
         loaded()
         from agentrollouts.plugin.shown import Shown, decided  # noqa: PLC0415 while kubectl runs
 
-        shown = stack.enter_context(Shown(kubectl, options["output"]))
+        shown = stack.enter_context(Shown(releases, options["output"]))
         for look in chain([first], looks):
             code = decided(shown.look(look))
             if options["wait"] and code is not None:

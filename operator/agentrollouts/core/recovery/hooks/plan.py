@@ -12,7 +12,7 @@ from typing import Final
 
 from agentrollouts.api.attempt import Trigger
 from agentrollouts.api.objects import ObjectMeta
-from agentrollouts.api.recovery.hooks import MAX_HOOK_STATES, Hook, HookState, HookStatus, Moment
+from agentrollouts.api.recovery.hooks import ENDS, MAX_HOOK_STATES, Hook, HookState, HookStatus, Moment
 from agentrollouts.api.recovery.tools import tools_of
 from agentrollouts.api.rollback import Rollback
 from agentrollouts.api.rollout import AgentRollout
@@ -22,7 +22,7 @@ from agentrollouts.core.recovery.hooks.input import bad_release, variables
 from agentrollouts.core.recovery.hooks.job import job_of, unfit
 from agentrollouts.core.recovery.hooks.reads import NO_READS, HookReads
 from agentrollouts.core.recovery.hooks.scope import without_work
-from agentrollouts.core.recovery.hooks.step import ENDS, Objects, View, is_missing, stepped
+from agentrollouts.core.recovery.hooks.step import Objects, View, is_missing, stepped
 from agentrollouts.core.states import is_pending
 
 SOON: Final = timedelta(seconds=2)

@@ -18,8 +18,6 @@ from agentrollouts.core.rights import with_command
 
 TRIES: Final = 2
 """Jobs of one series. An action of type RedoHook grants another series."""
-ENDS: Final = frozenset({HookState.SUCCEEDED, HookState.FAILED, HookState.WAIVED, HookState.NOT_NEEDED})
-"""States that a hook leaves only by an action."""
 ROLE: Final = "hooks"
 """Role of the chart that a namespace must bind, without the name of the operator."""
 

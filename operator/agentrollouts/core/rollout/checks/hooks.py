@@ -5,13 +5,13 @@ Nothing that leads back to stable waits for a hook.
 
 from agentrollouts.api.attempt import State
 from agentrollouts.api.reasons import Reason
-from agentrollouts.api.recovery.hooks import HookState, HookStatus, Moment, OnHookFailure
+from agentrollouts.api.recovery.hooks import ENDS, HookState, HookStatus, Moment, OnHookFailure
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
 from agentrollouts.core.effects import Problem
 from agentrollouts.core.recovery.hooks.job import unfit
 from agentrollouts.core.recovery.hooks.plan import Hooks
-from agentrollouts.core.recovery.hooks.step import ENDS, ROLE
+from agentrollouts.core.recovery.hooks.step import ROLE
 from agentrollouts.core.rights import with_command
 from agentrollouts.core.rollout.commands import create_action
 from agentrollouts.core.rollout.situation import Situation

@@ -15,7 +15,6 @@ from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollback import LastRollback, VerifyOutcome
 from agentrollouts.api.verdict import Verdict
 from agentrollouts.core.attempt import moves
-from agentrollouts.core.attempt.rollback import is_unproved
 from agentrollouts.core.containment.detour import on_standby
 from agentrollouts.core.effects import Problem
 from agentrollouts.core.gates.gate import ResolvedGate
@@ -24,6 +23,7 @@ from agentrollouts.core.rollout.checks.verifying import ELSEWHERE
 from agentrollouts.core.rollout.commands import create_action
 from agentrollouts.core.rollout.desired import Desired, Standing
 from agentrollouts.core.rollout.situation import Situation, sentences
+from agentrollouts.core.states import is_unproved
 
 CALM: Final = frozenset({Verdict.PASS, Verdict.INCONCLUSIVE})
 

@@ -8,10 +8,10 @@ from agentrollouts.api.attempt import Trigger
 from agentrollouts.api.rollback import LastRollback, VerifyOutcome
 from agentrollouts.core.attempt import moves
 from agentrollouts.core.attempt.clocks import due_time
-from agentrollouts.core.attempt.rollback import is_unproved
 from agentrollouts.core.rollout.desired import Desired, Standing
 from agentrollouts.core.rollout.neighbors.group import failed_at_rest
 from agentrollouts.core.rollout.situation import Situation, sentences
+from agentrollouts.core.states import is_unproved
 
 ELSEWHERE = "the cause is elsewhere: in a dependency, in data that the release wrote, or at the provider"
 UNPROVED = "The same limits apply to the release that serves now, which shows whether that helped."

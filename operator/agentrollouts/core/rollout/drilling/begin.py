@@ -11,14 +11,13 @@ from typing import Final
 
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.recovery.drill import DrillOutcome
+from agentrollouts.api.recovery.hooks import ENDS
 from agentrollouts.api.status import ReleaseRecord
 from agentrollouts.core.action.freeze import frozen_by, next_edge
 from agentrollouts.core.attempt import moves
-from agentrollouts.core.attempt.rollback import is_unproved
 from agentrollouts.core.history import earlier_healthy, is_trusted, was_healthy
 from agentrollouts.core.record.backlog import cleared, is_behind
 from agentrollouts.core.recovery.drill.plan import is_due, plan_of
-from agentrollouts.core.recovery.hooks.step import ENDS
 from agentrollouts.core.rollout.checks import idle
 from agentrollouts.core.rollout.checks.workload import is_managed
 from agentrollouts.core.rollout.desired import Desired, Standing, missing_service
@@ -27,7 +26,7 @@ from agentrollouts.core.rollout.neighbors.rivals import rival
 from agentrollouts.core.rollout.rollback_target import find_target
 from agentrollouts.core.rollout.situation import Situation
 from agentrollouts.core.rollout.standbys import choice as standbys
-from agentrollouts.core.states import is_under_way
+from agentrollouts.core.states import is_under_way, is_unproved
 from agentrollouts.core.traffic.endpoints import is_ready, service_names
 
 Obstacle = Callable[[Situation], str | None]

@@ -3,9 +3,8 @@
 from collections.abc import Iterator
 
 from agentrollouts.api.record.entry import RecordEvent
-from agentrollouts.api.recovery.hooks import HookState, HookStatus
+from agentrollouts.api.recovery.hooks import ENDS, HookState, HookStatus
 from agentrollouts.api.status import AgentRolloutStatus
-from agentrollouts.core.recovery.hooks.step import ENDS
 from agentrollouts.core.rollout.recording.draft import Draft
 from agentrollouts.core.rollout.situation import Situation
 

@@ -6,13 +6,12 @@ from typing import Final
 from agentrollouts.api.attempt import State
 from agentrollouts.api.objects import Condition, ConditionStatus
 from agentrollouts.api.reasons import Reason
-from agentrollouts.api.recovery.hooks import HookState, HookStatus, Moment
+from agentrollouts.api.recovery.hooks import ENDS, HookState, HookStatus, Moment
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.conditions import DATA_RECOVERED, condition
 from agentrollouts.core.effects import Event
 from agentrollouts.core.history import is_drill
 from agentrollouts.core.recovery.hooks.plan import repairs_after
-from agentrollouts.core.recovery.hooks.step import ENDS
 from agentrollouts.core.rollout.checks.hooks import failure, progress
 from agentrollouts.core.rollout.situation import Situation
 

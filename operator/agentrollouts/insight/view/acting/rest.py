@@ -7,15 +7,13 @@ from agentrollouts.api.attempt import State
 from agentrollouts.api.objects import ConditionStatus
 from agentrollouts.api.people.action import ActionType
 from agentrollouts.api.reasons import Reason
-from agentrollouts.api.recovery.hooks import HookState, HookStatus, Moment
+from agentrollouts.api.recovery.hooks import ENDS, MOST_TRIES, HookState, HookStatus, Moment
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import HistoryEntry
-from agentrollouts.core.action.hooks import MOST_TRIES
 from agentrollouts.core.conditions import ROLLBACK_READY, find_condition
 from agentrollouts.core.containment.detour import is_off, where
 from agentrollouts.core.history import earlier_healthy, has_failed_drill, is_drill, is_trusted
 from agentrollouts.core.recovery.drill.plan import plan_of
-from agentrollouts.core.recovery.hooks.step import ENDS
 from agentrollouts.core.states import is_pending, is_progressing, is_under_way
 from agentrollouts.core.traffic.latch import is_latched
 from agentrollouts.insight.view.acting.command import action, in_git, look

@@ -1,7 +1,7 @@
 """What an attempt can do next: when its clock ends, when a wait ends, and at any moment."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from agentrollouts.api.analysis import OnTimeout
@@ -17,7 +17,6 @@ from agentrollouts.core.conditions import METRICS_CONDITION, find_condition
 from agentrollouts.core.endings import ENDINGS
 from agentrollouts.core.history import is_returning
 from agentrollouts.core.states import base_state
-from agentrollouts.core.traffic.endpoints import grace
 from agentrollouts.insight.view.coming.causes import back_if, hold_if
 from agentrollouts.insight.view.plan import seconds_of
 from agentrollouts.insight.view.shape import Next
@@ -145,7 +144,7 @@ def _until(rollout: AgentRollout, attempt: Attempt) -> Iterator[Next]:
         yield Next(event=Happens.ROLLBACK_STARTED, sentence=back, condition=condition, time=fuse.until)
     if (lost := attempt.endpoints_lost_time) and rollout.status.stable:
         condition = "if the canary has no ready endpoint by then"
-        time = lost + grace(rollout.spec)
+        time = lost + timedelta(seconds=rollout.spec.analysis.endpoint_grace_seconds)
         yield Next(event=Happens.ROLLBACK_STARTED, sentence=back, condition=condition, time=time)
     metrics = find_condition(rollout.status.conditions, METRICS_CONDITION)
     if metrics and metrics.status is ConditionStatus.FALSE and attempt.hold is None:

@@ -8,8 +8,8 @@ from agentrollouts.api.gates import OnFail
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollback import LastResort
 from agentrollouts.api.rollout import AgentRollout
-from agentrollouts.core.attempt.rollback import is_unproved
 from agentrollouts.core.endings import ENDINGS
+from agentrollouts.core.states import is_unproved
 from agentrollouts.insight.view.coming.causes import alone_if
 from agentrollouts.insight.view.headline import state_of
 from agentrollouts.insight.view.shape import Next
