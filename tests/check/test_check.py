@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from agentrollouts.insight.check.check import check, problems
 from agentrollouts.insight.check.installation import PLURALS
-from agentrollouts.insight.check.lines import Found, Line, Mark, Seen
+from agentrollouts.insight.check.lines import Answer, Found, Line, Mark, Probe, Seen
 from testkit.builders.names import AGENT, NEW, OLD, START
 from testkit.builders.rollouts import a_rollout
 from testkit.properties import usually
@@ -79,12 +79,17 @@ def right() -> Seen:
     snapshots = [rollout["status"][each]["snapshot"] for each in ("canary", "stable")]
     parents = rollout["spec"]["traffic"]["httpRoute"]["parentRefs"]
     said = [{"type": each, "status": "True"} for each in ("Accepted", "ResolvedRefs")]
+    records = [rollout["status"][each] for each in ("canary", "stable")]
     return Seen(
         now=START,
         rollout=rollout,
         rights=ALLOWED,
         served=frozenset(PLURALS),
         plugin="1.2.0",
+        probe=Probe(
+            "/healthz",
+            {each["release"]: Answer(200, (each["release"],), (each["digest"],)) for each in records},
+        ),
         kinds={
             "Operator": found(named("agentrollouts", labels={"app.kubernetes.io/version": "1.2.0"})),
             "Lease": found(named("agentrollouts", spec={"holderIdentity": "pod-a", "renewTime": START_TEXT})),

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 
 from agentrollouts.insight.check.agent import agent
+from agentrollouts.insight.check.answers import answers
 from agentrollouts.insight.check.around import around
 from agentrollouts.insight.check.installation import installation
 from agentrollouts.insight.check.lines import Mark, Section, Seen
@@ -23,7 +24,7 @@ def _sections(seen: Seen) -> Iterator[Section]:
     rollout = read(seen.rollout, seen.now).rollout
     lines = chain(releases(seen, rollout), route(seen, rollout), around(seen, rollout))
     yield Section("Rollout", tuple(lines))
-    yield Section("Agent", tuple(agent(rollout)))
+    yield Section("Agent", (*agent(rollout), *answers(seen, rollout)))
 
 
 def problems(sections: Iterable[Section]) -> int:

@@ -47,6 +47,28 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """The head of an answer. Its body is never read."""
+
+    status: int
+    releases: tuple[str, ...] = ()
+    """The values of its header `agent-release`."""
+    digests: tuple[str, ...] = ()
+    """The values of its header `agent-release-digest`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One request to each release that serves."""
+
+    path: str
+    answers: Mapping[str, Answer | str] = field(default_factory=dict)
+    """The answers by release, or why there is none."""
+    forbidden: frozenset[str] = frozenset()
+    """Releases to which the reader may send no request."""
+
+
+@dataclass(frozen=True, slots=True)
 class Seen:
     """Everything that the lines are about."""
 
@@ -61,6 +83,8 @@ class Seen:
     """Version of this program."""
     kinds: Mapping[str, Found] = field(default_factory=dict)
     """What was read, by kind."""
+    probe: Probe | None = None
+    """What the releases answered; None without a request."""
 
     def find(self, kind: str, name: str, remedy: str) -> Manifest | Line:
         """The object, or the line that says that it is missing or unknown."""

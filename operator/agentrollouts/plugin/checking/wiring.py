@@ -11,6 +11,7 @@ from agentrollouts.insight.check.installation import CREATE, OPERATOR
 from agentrollouts.insight.check.lines import Found, Seen
 from agentrollouts.insight.check.release import SERVICE_OF, route_of, services, snapshots
 from agentrollouts.insight.view.reading import read
+from agentrollouts.plugin.checking.reviews import Right, review, reviewed
 from agentrollouts.plugin.context import namespace_of, without_namespace
 from agentrollouts.plugin.kubectl import Kubectl, KubectlError, Manifest, Started
 from agentrollouts.plugin.reading import now
@@ -20,7 +21,6 @@ _ROUTES: Final = {
     "GRPCRoute": "grpcroutes.gateway.networking.k8s.io",
 }
 _SELECTOR: Final = f"--selector=app.kubernetes.io/name={OPERATOR}"
-_RIGHT: Final = "{.spec.resourceAttributes.verb} {.status.allowed}{'\\n'}"
 
 
 def wiring(kubectl: Kubectl, name: str | None, home: str) -> Seen:
@@ -51,37 +51,14 @@ def wiring(kubectl: Kubectl, name: str | None, home: str) -> Seen:
 
 def _rights(kubectl: Kubectl, name: str | None) -> Started:
     """One review for each right that a person can have on the rollout."""
-    rights = [
-        (CREATE, "agentrolloutactions", ""),
-        *((each.lower(), "agentrollouts", name) for each in ActionType),
-    ]
     namespace = namespace_of(kubectl)
-    reviews = [
-        {
-            "apiVersion": "authorization.k8s.io/v1",
-            "kind": "SelfSubjectAccessReview",
-            "spec": {
-                "resourceAttributes": {
-                    "group": GROUP,
-                    "namespace": namespace,
-                    "verb": verb,
-                    "resource": resource,
-                    "name": about or "",
-                }
-            },
-        }
-        for verb, resource, about in rights
-    ]
-    stdin = json.dumps({"apiVersion": "v1", "kind": "List", "items": reviews})
-    return kubectl.start("create", "--filename=-", f"--output=jsonpath={_RIGHT}", stdin=stdin)
+    verbs = (Right(namespace, each.lower(), "agentrollouts", name or "", GROUP) for each in ActionType)
+    return review(kubectl, [Right(namespace, CREATE, "agentrolloutactions", group=GROUP), *verbs])
 
 
 def _reviewed(started: Started) -> dict[str, bool] | None:
-    try:
-        lines = [line.split() for line in started.text().splitlines()]
-    except KubectlError:
-        return None
-    return {line[0]: line[1:] == ["true"] for line in lines if line}
+    found = reviewed(started)
+    return None if found is None else {verb: is_allowed for (verb, _), is_allowed in found.items()}
 
 
 def _served(started: Started) -> frozenset[str] | None:

@@ -1,0 +1,1 @@
+"""What `check` reads: objects, the rights of the caller, and with `--probe` the heads of two answers."""
