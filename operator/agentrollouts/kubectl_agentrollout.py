@@ -48,6 +48,7 @@ PASSED: Final = (
     "report",
     "roll-back-all",
     "simulate",
+    "snapshot-name",
     "verify-record",
     "who-served",
 )

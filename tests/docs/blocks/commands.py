@@ -15,7 +15,7 @@ from typing import Final
 import click
 
 from agentrollouts.cli.arguments import parser
-from agentrollouts.kubectl_agentrollout import others, plugin
+from agentrollouts.kubectl_agentrollout import PASSED, plugin
 from agentrollouts.plugin.options import Session
 from sandbox.parts import parts
 from tests.docs.blocks.found import ROOT
@@ -61,7 +61,7 @@ def _of_plugin(arguments: Words) -> Iterator[str]:
         with group.make_context("kubectl agentrollout", list(arguments), obj=session) as context:
             rest = [*context._protected_args, *context.args]  # noqa: SLF001 as `Group.invoke` does
             name, command, rest = group.resolve_command(context, rest)
-            if command is None or name in others():
+            if command is None or name in PASSED:
                 yield from _of_agentrollouts((str(name), *rest))
             else:
                 command.make_context(name, rest, parent=context)
