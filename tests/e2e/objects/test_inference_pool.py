@@ -29,11 +29,12 @@ def a_pool(namespace: str, name: str) -> Manifest:
     }
 
 
-def ships(shop: Shop, version: str, *, failing: float = 0.0, **spec: Any) -> None:  # noqa: ANN401 any field
+def ships(shop: Shop, version: str, *, failing: float | None = None, **spec: Any) -> None:  # noqa: ANN401 any field
     """A pool, a release behind it, and the order to serve it; there is no Service."""
     scene, name = shop.scene, f"{shop.agent}-{version}"
     service = {"name": service_of(name), "kind": "InferencePool", "group": GROUP}
-    scene.agents.fail(scene.namespace, name, failing)
+    if failing is not None:
+        scene.agents.fail(scene.namespace, name, failing)
     scene.api.apply(
         a_pool(scene.namespace, service_of(name)),
         a_release(scene.namespace, shop.agent, version, serving={"service": service}),
