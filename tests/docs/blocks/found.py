@@ -63,6 +63,17 @@ def blocks_of(page: str, text: str) -> Iterator[Block]:
             yield Block(page, (token.map or [0])[0] + 1, language, token.content)
 
 
+def in_sentences() -> list[tuple[str, str]]:
+    """What is in backquotes within the text of a page: the page, and the words."""
+    return [
+        (str(path.relative_to(ROOT)), child.content)
+        for path in pages()
+        for token in MarkdownIt().enable("table").parse(path.read_text())
+        for child in token.children or ()
+        if child.type == "code_inline"
+    ]
+
+
 def every() -> list[Block]:
     """The blocks of all pages."""
     return [block for path in pages() for block in blocks_of(str(path.relative_to(ROOT)), path.read_text())]

@@ -3,12 +3,13 @@
 `tests/contract/docs` asks helm and the API server.
 """
 
+import re
 from typing import Final
 
 import pytest
 
 from tests.docs.blocks.commands import wrong, wrong_commands
-from tests.docs.blocks.found import Block, blocks_of, of
+from tests.docs.blocks.found import Block, blocks_of, in_sentences, of
 from tests.docs.blocks.shell import SCRIPTS, in_block, words_of
 
 BLOCKS: Final = of("console", *SCRIPTS)
@@ -21,6 +22,23 @@ def test_the_commands_of_a_block_can_be_used(block: Block) -> None:
 
     assert found
     assert [problem for words in found for problem in wrong(words)] == []
+
+
+OMITTED: Final = re.compile(r"arguments are required|say why in at least|must be a number")
+"""What a command within a sentence can leave out: arguments, and their values."""
+
+
+def test_the_commands_within_sentences_exist() -> None:
+    """Ours, with the options that they have there."""
+    found = [
+        (page, text)
+        for page, text in sorted(set(in_sentences()))
+        if re.match(r"(agentrollouts|kubectl agentrollout) [a-z]", text)
+    ]
+    problems = [(page, text, problem) for page, text in found for problem in wrong_commands(text)]
+
+    assert len(found) > 50
+    assert [each for each in problems if not OMITTED.search(each[2])] == []
 
 
 @pytest.mark.parametrize("block", of("console"), ids=lambda block: block.place)
