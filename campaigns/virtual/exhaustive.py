@@ -216,8 +216,8 @@ def play_recoveries(choice: Choice) -> Iterator[Case]:
 
 RECOVERIES: Final = Campaign(
     "recoveries",
-    "The same with one phase, one gate and one new release, with SwitchOff and SwitchOn, hooks whose Jobs"
-    " succeed, fail or vanish, and drills",
+    "The same with one phase, one gate and one new release, with SwitchOff and SwitchOn, and with hooks whose"
+    " Jobs succeed, fail or vanish, within a bound",
     play_recoveries,
     unit="states",
 )

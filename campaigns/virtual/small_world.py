@@ -207,5 +207,5 @@ RECOVERY: Final[Mapping[str, Any]] = {
 
 
 def recovery_beginning() -> Small:
-    """With a fallback and two hooks, by the smaller plan, and with one other release."""
-    return beginning(a_rollout(**ONE_PHASE, **RECOVERY).serving(OLD).asking_for(OLD), (OLD, NEW))
+    """With a fallback and two hooks, by the smaller plan; `NEW`, the only other release, is requested."""
+    return beginning(a_rollout(**ONE_PHASE, **RECOVERY).serving(OLD).asking_for(NEW), (OLD, NEW))
