@@ -152,5 +152,7 @@ Percent = Annotated[int, Field(ge=1, le=100)]
 ReasonStr = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Z][A-Za-z0-9]*$")]
 """One CamelCase word of `reasons.Reason`. A string, so that a status written by a newer version can still
 be read."""
-Message = Annotated[str, Field(max_length=1024), BeforeValidator(cleaned(1024))]
+MAX_MESSAGE: Final = 1024
+"""Characters of a message."""
+Message = Annotated[str, Field(max_length=MAX_MESSAGE), BeforeValidator(cleaned(MAX_MESSAGE))]
 """A sentence for people, cut at 1,024 characters and cleaned by `text.writable`, never rejected."""

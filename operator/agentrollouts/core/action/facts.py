@@ -70,6 +70,8 @@ class Desk:
     authority: Authority
     indivisible: str | None = None
     """Why no part of the traffic can be sent elsewhere, though all of it can; None if it can."""
+    begun: str = ""
+    """Sentence of the requested rollback that the route shows and the status does not, after a crash."""
 
 
 def _attempt_of(status: AgentRolloutStatus) -> Attempt:

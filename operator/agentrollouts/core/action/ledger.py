@@ -7,7 +7,9 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 
-from agentrollouts.api.people.action import AgentRolloutAction, TakenAction
+from agentrollouts.api.model.base import MAX_MESSAGE
+from agentrollouts.api.model.text import writable
+from agentrollouts.api.people.action import ActionType, AgentRolloutAction, TakenAction
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import MAX_LEDGER
 from agentrollouts.core.conditions import READY, find_condition
@@ -31,6 +33,18 @@ FINAL: Final = SUCCESSFUL | {
     Reason.IDENTITY_NOT_PROVED,
 }
 """Answers after which nothing is done for an action anymore."""
+
+
+def rollback_order(action: AgentRolloutAction) -> str:
+    """Who rolls back what, and why: the sentence of a rollback that a person requested."""
+    spec = action.spec
+    return f"{spec.requested_by} requested a rollback of {spec.release}: {spec.reason}"
+
+
+def has_begun(action: AgentRolloutAction, sentence: str) -> bool:
+    """Whether the rollback that the route shows with this sentence is the one that the action requested."""
+    is_rollback = bool(sentence) and action.spec.type is ActionType.ROLL_BACK
+    return is_rollback and writable(rollback_order(action), MAX_MESSAGE) == sentence
 
 
 def entry_of(

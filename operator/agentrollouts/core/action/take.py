@@ -14,7 +14,15 @@ from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.action.facts import FACTS, Desk, Refused, Waits
 from agentrollouts.core.action.hooks import HOOK_FACTS
-from agentrollouts.core.action.ledger import FULL, LOOKED_AT, entry_of, event_of, open_actions, trimmed
+from agentrollouts.core.action.ledger import (
+    FULL,
+    LOOKED_AT,
+    entry_of,
+    event_of,
+    has_begun,
+    open_actions,
+    trimmed,
+)
 from agentrollouts.core.action.people import Unproved
 from agentrollouts.core.effects import Event
 from agentrollouts.core.history import is_about_rest, is_drill, rollback_of
@@ -66,7 +74,9 @@ def take(actions: tuple[AgentRolloutAction, ...], status: AgentRolloutStatus, de
     """One pass over the open actions. SwitchOff and rollbacks are first; nothing goes forward beside them."""
     requests = Requests(status)
     number = status.attempt.number if status.attempt else 0
-    waiting = sorted(open_actions(actions, status.actions), key=lambda action: _order(action, number))
+    waiting = sorted(
+        open_actions(actions, status.actions), key=lambda action: _order(action, number, desk.begun)
+    )
     for action in waiting[:LOOKED_AT]:
         if len(requests.status.actions) >= FULL and action.spec.type not in UNLIMITED:
             break
@@ -93,9 +103,12 @@ def answered(
     return replace(requests, status=status, events=(*requests.events, event_of(action, reason, message)))
 
 
-def _order(action: AgentRolloutAction, number: int) -> tuple[int, bool, float, bool, bool, str]:
+def _order(
+    action: AgentRolloutAction, number: int, begun: str
+) -> tuple[int, bool, bool, float, bool, bool, str]:
     """Of one type, those about the current attempt first: no number of wrong ones delays a right one.
 
+    A rollback that the route shows already is the first of its type: it is credited, whatever came after it.
     The API server knows the age to the second. Within one second, what waits already is older, and what uses
     force is what someone wants who knows why the other one waits.
     """
@@ -103,7 +116,8 @@ def _order(action: AgentRolloutAction, number: int) -> tuple[int, bool, float, b
     rank = FIRST.index(kind) if kind in FIRST else len(FIRST)
     is_new, is_forced = not action.status.conditions, bool(action.spec.force)
     age = made.timestamp() if made else 0.0
-    return rank, action.spec.attempt != number, age, is_new, is_forced, action.metadata.name
+    is_later = not has_begun(action, begun)
+    return rank, is_later, action.spec.attempt != number, age, is_new, is_forced, action.metadata.name
 
 
 def _taken(action: AgentRolloutAction, requests: Requests, desk: Desk) -> Requests:
@@ -117,6 +131,8 @@ def _taken(action: AgentRolloutAction, requests: Requests, desk: Desk) -> Reques
         raise Refused(sentence, Reason.IDENTITY_NOT_PROVED)
     if action.spec.type is ActionType.ROLL_BACK:
         _require_rollback(action, status)
+        if requests.rollback and has_begun(requests.rollback, desk.begun):
+            return requests  # answered once the status shows that rollback too
         if earlier := requests.rollback:  # it waits, and the later one may name a target, or use force
             message = f"replaced by the later action {action.metadata.name}"
             requests = answered(requests, earlier, Reason.STALE, message, desk.now)

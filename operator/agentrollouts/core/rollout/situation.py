@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from agentrollouts.api.attempt import Attempt, State
+from agentrollouts.api.attempt import Attempt, State, Trigger
 from agentrollouts.api.objects import ConditionStatus
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import AgentRolloutSpec
@@ -19,13 +19,14 @@ from agentrollouts.core.action.facts import Desk
 from agentrollouts.core.action.take import Requests, take
 from agentrollouts.core.analysis.analyze import Analysis, analyze
 from agentrollouts.core.attempt.clocks import confirmed, elapsed, phase_seconds, status_on_time
+from agentrollouts.core.attempt.status_draft import next_number
 from agentrollouts.core.conditions import METRICS_CONDITION, find_condition
 from agentrollouts.core.containment.detour import adopted
 from agentrollouts.core.effects import Problem
 from agentrollouts.core.rollout.desired import Desired, credible, desired_release, missing_service
 from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.rollout.switching_on import switched_on
-from agentrollouts.core.states import base_state
+from agentrollouts.core.states import base_state, is_progressing
 from agentrollouts.core.traffic import endpoints, gateways
 from agentrollouts.core.traffic.state import Routing, TrafficState
 
@@ -132,6 +133,13 @@ class Named(Protocol):
         """What it says."""
 
 
+def _begun(routing: Routing, status: AgentRolloutStatus) -> str:
+    """What the route says about a requested rollback whose process ended before the status said it."""
+    number = status.attempt.number if status.attempt and is_progressing(status) else next_number(status)
+    latch = routing.latch(number)
+    return latch.message if latch and latch.trigger is Trigger.ACTION else ""
+
+
 def assess(obs: Observation) -> Situation:
     """Work out where the rollout stands."""
     routing, status = Routing(obs), status_on_time(obs.status, obs.now)
@@ -143,7 +151,8 @@ def assess(obs: Observation) -> Situation:
         status = confirmed(status, split, obs.now, is_applied=report.problem is None)
     status = adopted(status, credible(obs, routing.detour()))
     indivisible = routing.indivisible()
-    desk = Desk(obs.rollout, obs.now, _author(obs), obs.identity_proved, obs.authority, indivisible)
+    begun = _begun(routing, status) if obs.actions else ""
+    desk = Desk(obs.rollout, obs.now, _author(obs), obs.identity_proved, obs.authority, indivisible, begun)
     requests = switched_on(obs, take(obs.actions, status, desk))
     status = endpoints.noted(obs, requests.status, report)
     analysis = analyze(obs, status, gateway_follows=follows)

@@ -8,13 +8,13 @@ from agentrollouts.api.gates import OnFail
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollback import VerifyOutcome
 from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
+from agentrollouts.core.action.ledger import rollback_order
 from agentrollouts.core.attempt import moves
 from agentrollouts.core.attempt.rollback import REASONS
 from agentrollouts.core.attempt.status_draft import next_number
 from agentrollouts.core.containment.detour import is_off, on_standby
 from agentrollouts.core.effects import Problem
 from agentrollouts.core.rollout import detours
-from agentrollouts.core.rollout.checks.requested import rollback_order
 from agentrollouts.core.rollout.checks.stops import unmet_at_rest
 from agentrollouts.core.rollout.checks.workload import is_managed
 from agentrollouts.core.rollout.commands import create_action

@@ -11,6 +11,7 @@ from agentrollouts.api.attempt import State, Trigger
 from agentrollouts.api.gates import OnFail
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.verdict import Verdict
+from agentrollouts.core.action.ledger import rollback_order
 from agentrollouts.core.attempt import moves
 from agentrollouts.core.attempt.clocks import ERROR_GRACE, SILENCE_GRACE, due_time
 from agentrollouts.core.attempt.rollback import REASONS
@@ -21,7 +22,6 @@ from agentrollouts.core.rollout import detours
 from agentrollouts.core.rollout.checks.approval import awaiting_approval
 from agentrollouts.core.rollout.checks.fuses import burning
 from agentrollouts.core.rollout.checks.holds import hold
-from agentrollouts.core.rollout.checks.requested import rollback_order
 from agentrollouts.core.rollout.checks.verifying import verifying
 from agentrollouts.core.rollout.desired import Desired, Standing
 from agentrollouts.core.rollout.neighbors.group import failed_on_trial

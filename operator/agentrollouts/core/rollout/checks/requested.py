@@ -1,18 +1,11 @@
 """What people requested of the attempt in progress, by actions: a hold, a promotion, a rollback."""
 
 from agentrollouts.api.attempt import State
-from agentrollouts.api.people.action import AgentRolloutAction
 from agentrollouts.api.reasons import Reason
 from agentrollouts.core.attempt import moves
 from agentrollouts.core.rollout.checks.approval import awaiting_approval, next_phase
 from agentrollouts.core.rollout.checks.holds import hold
 from agentrollouts.core.rollout.situation import Situation
-
-
-def rollback_order(action: AgentRolloutAction) -> str:
-    """Who rolls back what, and why."""
-    spec = action.spec
-    return f"{spec.requested_by} requested a rollback of {spec.release}: {spec.reason}"
 
 
 def held_by_person(s: Situation) -> moves.Move | None:
