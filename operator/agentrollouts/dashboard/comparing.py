@@ -5,7 +5,7 @@ import asyncio
 from agentrollouts.dashboard.api import OURS, Api, ApiError, Manifest
 from agentrollouts.insight.difference.compared import Comparison, compare
 from agentrollouts.insight.difference.snapshots import NoSnapshotError, by_release, snapshot
-from agentrollouts.insight.view.reading import BUNDLE
+from agentrollouts.insight.named import BUNDLE
 
 
 async def compared(api: Api, namespace: str, before: str, after: str) -> Comparison:

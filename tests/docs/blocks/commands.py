@@ -5,6 +5,7 @@ Nothing runs: our commands are parsed, and kubectl and helm read all flags befor
 
 import contextlib
 import functools
+import importlib.util
 import io
 import re
 import subprocess
@@ -55,7 +56,7 @@ def _of_agentrollouts(arguments: Words) -> Iterator[str]:
 
 def _of_plugin(arguments: Words) -> Iterator[str]:
     """A placeholder such as `NAME` stands for a name."""
-    arguments = tuple(word.lower() if word.isupper() else word for word in arguments)
+    arguments = tuple(_filled(word) for word in arguments)
     group, session = plugin(), Session()
     try:
         with group.make_context("kubectl agentrollout", list(arguments), obj=session) as context:
@@ -67,6 +68,17 @@ def _of_plugin(arguments: Words) -> Iterator[str]:
                 command.make_context(name, rest, parent=context)
     except click.ClickException as error:
         yield error.format_message()
+
+
+def _filled(word: str) -> str:
+    return "/healthz" if word == "PATH" else word.lower() if re.fullmatch("[A-Z]+", word) else word
+
+
+def _of_python(arguments: Words) -> Iterator[str]:
+    """Modules of ours; each reads its own arguments."""
+    _, module, *_rest = arguments
+    if importlib.util.find_spec(module) is None:
+        yield f"there is no module {module}"
 
 
 def _of_kubectl(arguments: Words) -> Iterator[str]:
@@ -114,6 +126,7 @@ _PROGRAMS: Final[Mapping[str, Callable[[Words], Iterator[str]]]] = {
     "kubectl": _of_kubectl,
     "helm": lambda _: iter(()),
     "make": _of_make,
+    "python": _of_python,
     "pip": _of_pip,
     "pipx": _of_pip,
 }

@@ -158,7 +158,7 @@ def _spec_of(fields: set[str]) -> _Suits:
 _SHAPES: Final[tuple[tuple[_Suits, Callable[[Manifest], Whole]], ...]] = (
     (_has("apiVersion", "kind"), _object),
     (_has("kind", "spec"), _route),
-    (_has("settings"), lambda part: Whole(Judge.VALUES, part)),
+    (lambda _, keys: bool(keys & {"settings", "dashboard"}), lambda part: Whole(Judge.VALUES, part)),
     (_spec_of(_ROLLOUT), _in(_ROLLOUT_FRAME)),
     (_spec_of(_RELEASE), _in(_RELEASE_FRAME)),
     (lambda document, keys: keys == {"metadata", "spec"} and "syncPolicy" in document["spec"], _argo_cd),

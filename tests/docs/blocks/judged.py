@@ -56,7 +56,7 @@ def _values(each: Whole, _: Neighbors) -> Iterator[str]:
     for error in jsonschema.Draft7Validator(schema).iter_errors(values):
         yield f"{error.json_path}: {error.message}"
     try:
-        Settings.model_validate(each.content["settings"], by_name=False)
+        Settings.model_validate(each.content.get("settings", {}), by_name=False)
     except ValidationError as error:
         yield from (f"settings: {problem['loc']}: {problem['msg']}" for problem in error.errors())
 

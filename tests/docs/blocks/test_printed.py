@@ -37,6 +37,7 @@ PLAYED: Final[Mapping[str, str]] = {
     "docs/getting-started.md": "tests/e2e/rollouts/test_getting_started.py",
     "docs/reports.md": "tests/docs/test_reports.py",
     "docs/verifying-records.md": "tests/docs/test_verifying_records.py",
+    "docs/workloads.md": "tests/docs/test_workloads.py",
 }
 """Pages whose outputs another test compares, and that test."""
 HERE: Final = {
