@@ -1,5 +1,7 @@
 """What the page sends to the API server: permitted pairs of method and path, and nothing else."""
 
+import socket
+
 import pytest
 from aiohttp import ClientSession, web
 
@@ -62,3 +64,14 @@ async def test_a_redirect_is_not_followed() -> None:
         with pytest.raises(ApiError):
             await Api(session, "vera").get(f"{OURS}/agentrollouts")
     assert calls == [f"{OURS}/agentrollouts"]
+
+
+async def test_a_refused_connection_is_said_for_people() -> None:
+    """Without the address and the words of the library."""
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{closed.getsockname()[1]}"
+        async with ClientSession(address) as session:
+            with pytest.raises(ApiError) as refused:
+                await Api(session).get(f"{OURS}/agentrollouts")
+    assert str(refused.value) == "The API server cannot be reached: Connection refused"

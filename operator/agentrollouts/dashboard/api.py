@@ -5,6 +5,7 @@ Each has the credentials of the reader, so the API server decides what they may 
 """
 
 import json
+import os
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -161,4 +162,11 @@ async def _checked(response: aiohttp.ClientResponse) -> None:
 
 
 def _unanswered(error: Exception) -> ApiError:
+    """What a person reads; the error of the library names parts of this program."""
+    if isinstance(error, aiohttp.ClientConnectorError):
+        number = error.os_error.errno or 0
+        why = f": {os.strerror(number)}" if number > 0 else ""
+        return ApiError(f"The API server cannot be reached{why}")
+    if isinstance(error, TimeoutError):
+        return ApiError("The API server did not answer in time")
     return ApiError(f"The API server did not answer: {str(error) or type(error).__name__}")
