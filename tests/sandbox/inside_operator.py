@@ -41,7 +41,7 @@ def test_settings(stack: Stack, operator: OperatorProcess) -> None:
         "namespaces": [],
         "serve": {"address": "0.0.0.0", "port": 8090},  # noqa: S104  # the chart's, for a pod
         "lease": {"namespace": "agentrollouts", "name": "agentrollouts"},
-        "authority": {"usernamePrefix": "", "unproved": "BackOnly"},
+        "authority": {"releaserIsStamped": False, "unproved": "BackOnly", "usernamePrefix": ""},
     }
 
 

@@ -46,6 +46,9 @@ ANNOTATION_HOOK_OF: Final = f"{GROUP}/hook-of"
 ANNOTATION_HOOK_KEY: Final = f"{GROUP}/hook-key"
 
 
+ANNOTATION_RELEASED_BY: Final = f"{GROUP}/released-by"
+"""On a rollout: who last changed `spec.releaseRef`. The API server writes it, if the chart says so."""
+
 ANNOTATION_ROLLED_BACK: Final = f"{GROUP}/rolled-back"
 
 

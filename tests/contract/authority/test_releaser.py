@@ -4,11 +4,23 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 import pytest
+import yaml
 
 from sandbox.programs.controlplane import ADMIN
 from sandbox.stack import Stack
 from tests.contract.authority.cast import ADA, OLGA, VERA, a_rollout
-from tests.contract.chart.policies import CREATED, FORBIDDEN, INVALID, OK, check, until
+from tests.contract.chart.policies import (
+    CREATED,
+    FORBIDDEN,
+    INVALID,
+    MUTATING,
+    OK,
+    SERVED,
+    STAMPED,
+    check,
+    until,
+)
+from tests.contract.chart.rendering import of_kind, rendered
 from tests.contract.people import Someone
 
 VALUES: Final = {"authority": {"separatePlan": True}}
@@ -104,3 +116,17 @@ def test_a_file_without_a_release_is_refused_by_its_field(world: Stack) -> None:
         assert (answer.code, "spec.releaseRef: Required value" in answer.message) == (INVALID, True), (
             answer.message
         )
+
+
+@pytest.mark.parametrize(
+    ("values", "flags"), [(VALUES, (SERVED, STAMPED)), (VALUES, (SERVED,)), ({}, (SERVED, STAMPED))]
+)
+def test_the_operator_reads_the_name_only_where_the_stamp_is(
+    values: dict[str, Any], flags: tuple[str, ...]
+) -> None:
+    """The setting follows the policy: an annotation that anyone can write is never believed."""
+    objects = rendered(values, *flags)
+    settings = next(filter(None, (each.get("data", {}).get("settings.yaml") for each in objects)))
+    stamps = [each for each in of_kind(objects, MUTATING) if each["metadata"]["name"].endswith("released-by")]
+
+    assert yaml.safe_load(settings)["authority"]["releaserIsStamped"] is bool(stamps)

@@ -8,7 +8,7 @@ from agentrollouts.api.attempt import Attempt, State
 from agentrollouts.api.people.action import ActionType, GivenApproval, Retried
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.release import Source
-from agentrollouts.core.action.people import Authority, why_not
+from agentrollouts.core.action.people import Authority, Origin, why_not
 from agentrollouts.core.rollout.decide import decide
 from testkit.builders.names import NEW, NEXT, OLD, START, digest_of
 from testkit.builders.observations import an_observation
@@ -36,15 +36,15 @@ def retried_by(by: str, release: str) -> Retried:
     return Retried(by=by, action="an-action", time=START, digest=digest_of(release), attempt=1)
 
 
-@given(people, people, people, people, people)
+@given(people, people, people, people, people, people)
 def test_an_approval_counts_unless_that_person_decided_already(
-    by: str, author: str, promoter: str, retrier: str, approver: str
+    by: str, author: str, shipper: str, promoter: str, retrier: str, approver: str
 ) -> None:
-    """The author, a promoter, who had it tried again, who approved already; by name, whatever its case."""
+    """Who wrote it, shipped it, promoted it, had it tried again, or approved; by name, whatever its case."""
     attempt = an_attempt(promoted_by=(promoter,), approved_by=(given_by(approver),))
-    why = why_not(by, "asked", attempt, author, retried_by(retrier, NEW))
+    why = why_not(by, "asked", attempt, Origin(author, shipper), retried_by(retrier, NEW))
 
-    excluded = {each.casefold() for each in (author, promoter, retrier, approver)}
+    excluded = {each.casefold() for each in (author, shipper, promoter, retrier, approver)}
     assert bool(why) == (by.casefold() in excluded)
 
 
@@ -55,11 +55,11 @@ def test_a_prefix_is_no_part_of_a_name(by: str, other: str, prefix: str) -> None
     attempt, requester = an_attempt(), f"{prefix.upper()}{by}"
     expected = by.casefold() == other.casefold()
     for author in (other, f"{prefix}{other}"):
-        assert bool(why_not(requester, "asked", attempt, author, authority=authority)) == expected
+        assert bool(why_not(requester, "asked", attempt, Origin(author), authority=authority)) == expected
     promoted = an_attempt(promoted_by=(f"{prefix}{other}",))
-    assert bool(why_not(requester, "asked", promoted, None, authority=authority)) == expected
+    assert bool(why_not(requester, "asked", promoted, Origin(), authority=authority)) == expected
     approved = an_attempt(approved_by=(given_by(f"{prefix}{other}"),))
-    assert bool(why_not(requester, "asked", approved, None, authority=authority)) == expected
+    assert bool(why_not(requester, "asked", approved, Origin(), authority=authority)) == expected
 
 
 def test_without_the_setting_a_prefix_hides_the_author() -> None:
@@ -83,7 +83,7 @@ def test_without_the_setting_a_prefix_hides_the_author() -> None:
 def test_what_was_decided_about_something_else_excludes_nobody(by: str, other: str) -> None:
     """Another phase was approved, another digest was tried again, and the author is unknown."""
     attempt = an_attempt(approved_by=(given_by(other, "another-phase"),))
-    assert why_not(by, "asked", attempt, None, retried_by(other, NEXT)) == ""
+    assert why_not(by, "asked", attempt, Origin(), retried_by(other, NEXT)) == ""
 
 
 PHASES = [

@@ -23,7 +23,7 @@ from agentrollouts.api.reasons import Reason
 from agentrollouts.api.recovery.detour import Detour, DetourCause
 from agentrollouts.api.rollout import AgentRollout, Approval
 from agentrollouts.api.status import AgentRolloutStatus
-from agentrollouts.core.action.people import Authority, of_phase, waivers_of, why_not
+from agentrollouts.core.action.people import Authority, Origin, of_phase, waivers_of, why_not
 from agentrollouts.core.containment.detour import ALL, id_of, share_off, where
 from agentrollouts.core.states import LATCHED, current_phase
 
@@ -63,8 +63,8 @@ class Desk:
 
     rollout: AgentRollout
     now: datetime
-    author: str | None
-    """Who wrote the release of the attempt; None if that is unknown."""
+    origin: Origin
+    """Who wrote the release of the attempt, and who shipped it."""
     is_proved: bool | None
     """Whether the API server verifies who creates actions; None if that is not known yet."""
     authority: Authority
@@ -111,12 +111,12 @@ def _approve(action: AgentRolloutAction, status: AgentRolloutStatus, desk: Desk)
     person = action.spec.requested_by
     if any(desk.authority.is_same(person, waiver) for waiver in waivers_of(status, attempt.number)):
         raise Refused(f"{person} waived a hook of this attempt; someone else must approve it")
-    if why := why_not(person, phase, attempt, desk.author, status.retried, desk.authority):
+    if why := why_not(person, phase, attempt, desk.origin, status.retried, desk.authority):
         raise Refused(why)
     given = GivenApproval(**signature(action, desk.now), phase_name=phase)
     approved = (*attempt.approved_by, given)
     message = f"phase {phase} has {len(of_phase(approved, phase))} of {counts[phase]} approvals"
-    if not desk.author:
+    if not (desk.origin.author or desk.origin.releaser):
         message += "; the author of the release is unknown"
     changed = status.copy_with(attempt=attempt.copy_with(approved_by=approved))
     return Fact(changed, message, Reason.COUNTED)

@@ -1,18 +1,24 @@
 """Who may approve: separation of duties, a fixed rule without options.
 
-One person counts once for each phase. The author of the release does not count, nor does anyone who has
-promoted a phase of this attempt, waived a hook before its traffic, or had the release tried again: they
-decided already.
+One person counts once for each phase. The author of the release does not count, nor does who shipped it,
+nor anyone who has promoted a phase of this attempt, waived a hook before its traffic, or had the release
+tried again: they decided already.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from agentrollouts.api.attempt import Attempt
+from agentrollouts.api.names import ANNOTATION_RELEASED_BY
+from agentrollouts.api.objects import ObjectMeta
 from agentrollouts.api.people.action import GivenApproval, Retried
 from agentrollouts.api.recovery.hooks import Moment
 from agentrollouts.api.status import AgentRolloutStatus
+
+MAX_NAME: Final = 253
+"""Length of a person's name in a record."""
 
 
 class Unproved(StrEnum):
@@ -33,6 +39,8 @@ class Authority:
     username_prefix: str = ""
     """What the API server puts before the name of a person."""
     unproved: Unproved = Unproved.BACK_ONLY
+    releaser_is_stamped: bool = False
+    """Whether the API server alone writes who changed `spec.releaseRef`."""
 
     def is_same(self, one: str, other: str) -> bool:
         """Whether two user names are one person's. Identity providers do not agree on the case of a name.
@@ -46,18 +54,43 @@ class Authority:
         return frozenset({folded, folded.removeprefix(self.username_prefix.casefold())})
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where the release of an attempt comes from, as far as that is known."""
+
+    author: str | None = None
+    """Who wrote it, as its source says."""
+    releaser: str | None = None
+    """Who set `spec.releaseRef` to it."""
+
+
+def releaser(metadata: ObjectMeta, authority: Authority, *, is_proved: bool | None) -> str | None:
+    """Who changed `spec.releaseRef` last; None unless only the API server can have written that.
+
+    Args:
+        metadata: Of the rollout.
+        authority: What the administrator says.
+        is_proved: Whether the policies of the chart were seen to work; None if no one has looked.
+    """
+    if is_proved is False or not authority.releaser_is_stamped:
+        return None
+    return metadata.annotations.get(ANNOTATION_RELEASED_BY, "")[:MAX_NAME] or None
+
+
 def why_not(
     by: str,
     phase: str,
     attempt: Attempt,
-    author: str | None,
+    origin: Origin,
     retried: Retried | None = None,
     authority: Authority = Authority(),
 ) -> str:
     """Why the approval of that person does not count; empty if it does."""
     is_same = authority.is_same
-    if author and is_same(by, author):
+    if origin.author and is_same(by, origin.author):
         return f"{by} wrote the release; someone else must approve it"
+    if origin.releaser and is_same(by, origin.releaser):
+        return f"{by} set spec.releaseRef to the release; someone else must approve it"
     if any(is_same(by, promoter) for promoter in attempt.promoted_by):
         return f"{by} promoted a phase of this attempt; someone else must approve it"
     if retried and retried.digest == attempt.digest and is_same(by, retried.by):

@@ -16,6 +16,7 @@ from agentrollouts.api.rollout import AgentRolloutSpec
 from agentrollouts.api.status import AgentRolloutStatus, WeightsStatus
 from agentrollouts.api.verdict import Verdict
 from agentrollouts.core.action.facts import Desk
+from agentrollouts.core.action.people import Origin, releaser
 from agentrollouts.core.action.take import Requests, take
 from agentrollouts.core.analysis.analyze import Analysis, analyze
 from agentrollouts.core.attempt.clocks import confirmed, elapsed, phase_seconds, status_on_time
@@ -152,7 +153,7 @@ def assess(obs: Observation) -> Situation:
     status = adopted(status, credible(obs, routing.detour()))
     indivisible = routing.indivisible()
     begun = _begun(routing, status) if obs.actions else ""
-    desk = Desk(obs.rollout, obs.now, _author(obs), obs.identity_proved, obs.authority, indivisible, begun)
+    desk = Desk(obs.rollout, obs.now, _origin(obs), obs.identity_proved, obs.authority, indivisible, begun)
     requests = switched_on(obs, take(obs.actions, status, desk))
     status = endpoints.noted(obs, requests.status, report)
     analysis = analyze(obs, status, gateway_follows=follows)
@@ -168,12 +169,13 @@ def assess(obs: Observation) -> Situation:
     )
 
 
-def _author(obs: Observation) -> str | None:
-    """Who wrote the release of the attempt, as far as it says so."""
+def _origin(obs: Observation) -> Origin:
+    """Who wrote the release of the attempt, and who set `spec.releaseRef` to it."""
     release, attempt = obs.release, obs.status.attempt
     if release is None or attempt is None or release.status.digest != attempt.digest:
-        return None
-    return release.spec.source.author if release.spec.source else None
+        return Origin()
+    by = releaser(obs.rollout.metadata, obs.authority, is_proved=obs.identity_proved)
+    return Origin(release.spec.source.author if release.spec.source else None, by)
 
 
 def sentences(named: Iterable[Named]) -> str:

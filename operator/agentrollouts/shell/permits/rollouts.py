@@ -63,7 +63,7 @@ class Permits:
     def authority(self) -> Authority:
         """What is believed about who requests something."""
         said = self._settings.authority
-        return Authority(said.username_prefix, Unproved(said.unproved))
+        return Authority(said.username_prefix, Unproved(said.unproved), said.releaser_is_stamped)
 
     async def prepare(self, rollout: AgentRollout) -> None:
         """Read the class of a new Gateway, unless an attempt is in progress: a rollback waits for none."""

@@ -8,7 +8,7 @@ import pytest
 from agentrollouts.api.people.action import ActionType
 from agentrollouts.api.recovery.hooks import HookState, HookStatus, Moment
 from agentrollouts.core.action.facts import Desk
-from agentrollouts.core.action.people import Authority
+from agentrollouts.core.action.people import Authority, Origin
 from agentrollouts.core.action.take import take
 from agentrollouts.core.effects import Manifest
 from agentrollouts.core.recovery.hooks.job import job_name, key_of
@@ -65,7 +65,7 @@ def real_step(view: View) -> Step:
     status = ROLLOUT.status.copy_with(hooks=entries)
     rollout = ROLLOUT.copy_with(status=status)
     actions = tuple(an_action(ActionType.REDO_HOOK, ATTEMPT, hook=NAMES[index]) for index in view.redo)
-    taken = take(actions, status, Desk(rollout, NOW, None, True, Authority()))  # noqa: FBT003 a field of a value
+    taken = take(actions, status, Desk(rollout, NOW, Origin(), True, Authority()))  # noqa: FBT003 a field of a value
     jobs: dict[str, Manifest | None] = {}
     for index, entry in enumerate(entries):
         if entry.job:

@@ -15,7 +15,7 @@ from agentrollouts.api.record.progress import EvidenceState
 from agentrollouts.api.status import AgentRolloutStatus, Outcome, ReleaseRecord
 from agentrollouts.core.action.freeze import excepted_from
 from agentrollouts.core.action.ledger import ON_THE_WAY, SUCCESSFUL
-from agentrollouts.core.action.people import of_phase
+from agentrollouts.core.action.people import MAX_NAME, of_phase, releaser
 from agentrollouts.core.attempt import moves
 from agentrollouts.core.attempt.schedule import JUDGED_BY
 from agentrollouts.core.history import is_drill
@@ -165,8 +165,9 @@ def _started(s: Situation, record: ReleaseRecord, after: AgentRolloutStatus) -> 
     stable, release = s.status.stable, s.obs.release
     served = ServedRelease(release=stable.release, digest=stable.digest) if stable else None
     is_read = release is not None and release.status.digest == record.digest
-    author, diff = None, None
+    author, by, diff = None, None, None
     if release is not None and is_read:
+        by = releaser(s.obs.rollout.metadata, s.obs.authority, is_proved=s.obs.identity_proved)
         author = release.spec.source.author if release.spec.source else None
         parent = release.spec.parent.name if release.spec.parent else None
         diff = release.status.diff if stable and parent == stable.release else None
@@ -175,7 +176,8 @@ def _started(s: Situation, record: ReleaseRecord, after: AgentRolloutStatus) -> 
         RecordEvent.ATTEMPT_STARTED,
         after,
         stable=served,
-        author=author and author[:253],
+        author=author and author[:MAX_NAME],
+        released_by=by,
         diff=diff or None,
         message=excepted_from(s.obs.freezes, s.obs.rollout.metadata, record.release, s.now),
         **_plan(s, after),
