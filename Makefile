@@ -15,7 +15,7 @@ AMERICAN := README.md CONTRIBUTING.md CHANGELOG.md agent docs charts crds operat
 
 .DEFAULT_GOAL := help
 .PHONY: help demo sandbox test test-operator test-parts test-units unit lint format crds gates verify check
-.PHONY: docs bench bench-judge campaigns image image-test node-test kind manifests clean clean-cache
+.PHONY: docs pictures bench bench-judge campaigns image image-test node-test kind manifests clean clean-cache
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -73,8 +73,12 @@ check: lint verify docs test image-test node-test ## Run everything that CI runs
 # The pages lie there as in the repository, so that the links between them hold in both.
 docs: $(INSTALLED) ## Build the site of the docs in .state/site; a broken link is an error
 	@rm -rf .state/site .state/site-pages && mkdir -p .state/site-pages
-	@git ls-files -z '*.md' '*.svg' '*.yaml' LICENSE | xargs -0 cp --parents --target-directory=.state/site-pages
+	@git ls-files -z '*.md' '*.svg' '*.png' '*.yaml' LICENSE | xargs -0 cp --parents --target-directory=.state/site-pages
 	@$(BIN)/zensical build --clean --strict --config-file mkdocs.yml
+
+pictures: $(INSTALLED) ## Take the picture of docs/page.md anew
+	@$(SANDBOX) run -- $(BIN)/python -m pytest tests/e2e/people/test_pictures.py $(ARGS)
+	@cp .state/pictures/light.png docs/images/page.png
 
 bench: $(INSTALLED) ## Measure the figures of the README
 	@$(SANDBOX) run -- $(BIN)/python -m bench $(ARGS)

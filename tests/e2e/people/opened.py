@@ -112,6 +112,14 @@ async def typed(tab: Page, reason: str) -> None:
     await tab.call("Input.insertText", text=reason)
 
 
+async def screen(tab: Page, theme: str, width: int) -> None:
+    """Use another screen."""
+    await tab.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": theme}])
+    await tab.call(
+        "Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False
+    )
+
+
 async def signed_in(tab: Page, address: str, token: str) -> None:
     """Open an address and paste a token into the only field of the page."""
     await tab.open(address)

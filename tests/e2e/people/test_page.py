@@ -9,7 +9,7 @@ import pytest
 
 from tests.browser.chromium import IS_SKIPPED, MISSING, Page
 from tests.e2e.manifests import FIRST
-from tests.e2e.people.opened import buttons, opened, press, text, typed, until
+from tests.e2e.people.opened import buttons, opened, press, screen, text, typed, until
 from tests.e2e.people.readers import EDITOR, VIEWER, readers_in
 from tests.e2e.scene import SECOND, Scene, Shop
 
@@ -157,14 +157,6 @@ def test_axe_finds_nothing(given: Scene, tmp_path: Path) -> None:
                     assert await tab.value("document.documentElement.scrollWidth") <= width, (path, width)
 
     on_page(given, EDITOR, tmp_path, story)
-
-
-async def screen(tab: Page, theme: str, width: int) -> None:
-    """Use another screen."""
-    await tab.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": theme}])
-    await tab.call(
-        "Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False
-    )
 
 
 async def key(tab: Page, name: str) -> None:
