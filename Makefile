@@ -131,4 +131,5 @@ $(INSTALLED): requirements.lock pyproject.toml agent/pyproject.toml
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . --editable ./agent
+	@$(BIN)/python -m compileall -q operator agent sandbox testkit  # or each start compiles, where nothing may write bytecode
 	@touch $@
