@@ -114,7 +114,7 @@ RECORD = ReleaseRecord(
     release="status-1.0.0",
     version="1.0.0",
     digest=DIGEST,
-    service=ServiceRef(name="status-1-0-0", port=8080),
+    service=ServiceRef(name="status-1-0-0", port=8080, kind="TraefikService", group="traefik.io"),
     snapshot="status-abababababababab",
     healthy_time=NOW,
     requires=(Requirement(agent="billing", versions=">=2.0.0,<3.0.0"),),

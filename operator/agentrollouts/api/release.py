@@ -98,7 +98,7 @@ def backend_key(group: str | None, kind: str | None, name: str) -> str:
 
 
 _OTHER_KIND = "has(self.service.kind) && self.service.kind != 'Service'"
-_PORT = cel(f"({_OTHER_KIND}) || has(self.service.port)", "`port` is required for a Service", "service.port")
+_PORT = cel(f"({_OTHER_KIND}) || has(self.service.port)", "a Service needs a `port`", "service.port")
 
 SERVICE_ONLY: Final = rules(
     cel(
@@ -123,7 +123,7 @@ class Serving(ApiModel):
             ),
             cel(
                 f"!({_OTHER_KIND}) || has(self.service.group)",
-                "`group` is required with that `kind`, such as inference.networking.k8s.io",
+                "that `kind` needs a `group`, such as inference.networking.k8s.io",
                 "service.group",
             ),
             _PORT,
