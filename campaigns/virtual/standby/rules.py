@@ -27,7 +27,7 @@ class StandbyObserver(Observer):
     trips: int = 0
     """Trips so far, each within a day of the end of the one before."""
     over: datetime | None = None
-    """When the last trip was over."""
+    """When the last trip was over; None after someone switched the agent off and on since."""
     ended: frozenset[str] = frozenset()
     """Detours that were over."""
     routed: Manifest = field(default_factory=dict)
@@ -48,8 +48,7 @@ class StandbyObserver(Observer):
         self._promoted(before)
         if last and last["id"] not in self.ended:
             self.ended |= {last["id"]}
-            is_trip = last["cause"] == STANDBY
-            self.over = _time(last["endTime"]) if is_trip else self.over
+            self.over = _time(last["endTime"]) if last["cause"] == STANDBY else None
         if not new or new["id"] == old.get("id"):
             return
         self.check(new["id"] not in self.ended, "D1", f"{new['id']}, which was over, began again", time)

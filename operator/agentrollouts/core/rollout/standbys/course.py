@@ -88,7 +88,10 @@ def _begun(s: Situation, gate: str, record: ReleaseRecord, message: str) -> Deto
 
 
 def _trips(s: Situation, gate: str) -> int:
-    """Which trip of the gate it is; those before the last promotion were of another release."""
+    """Which trip of the gate it is.
+
+    Those before the last promotion were of another release, and after a SwitchOff people have looked.
+    """
     last, stable = s.status.last_detour, s.status.stable
     if last is None or last.cause is not DetourCause.STANDBY or last.gate != gate or not last.trips:
         return 1
