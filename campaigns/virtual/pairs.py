@@ -25,7 +25,7 @@ from testkit.builders.rollouts import a_rollout
 GROUP: Final = "pair"
 BATCH: Final = 500
 """States of one case."""
-STEPS: Final = 4
+STEPS: Final = 9
 """Happenings after which a pair is not led further."""
 NAMES: Final = ("one", "two")
 MOMENT: Final = timedelta(milliseconds=1)

@@ -15,7 +15,7 @@ from campaigns.virtual.small_world import Small
 from testkit.builders.names import NEW, OLD
 
 PART: Final = 30
-STEPS: Final = 3
+STEPS: Final = 6
 """Happenings after which a world is not led further: with all of these, the search does not end for hours."""
 
 

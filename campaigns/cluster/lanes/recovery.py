@@ -107,9 +107,10 @@ def _stands_by(scene: Scene) -> bool:
 
 
 def _serves_again(scene: Scene) -> bool:
-    """The standby has served its time, and nothing is wrong any more."""
+    """The standby has served its time, and the gate has looked at stable since."""
     last = scene.status.get("lastDetour") or {}
-    return last.get("cause") == "Standby" and "detour" not in scene.status and scene.is_ready(SECOND)
+    is_over = last.get("cause") == "Standby" and "detour" not in scene.status
+    return is_over and scene.is_ready(SECOND) and bool(scene.status.get("watched"))
 
 
 def _both_are_back(scene: Scene) -> bool:

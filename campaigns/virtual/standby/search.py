@@ -48,7 +48,7 @@ SPEC: Final[Mapping[str, Any]] = {
         for release in SPARES
     ],
 }
-STEPS: Final = 4
+STEPS: Final = 9
 """Happenings after which a world is not led further."""
 MOMENT: Final = timedelta(milliseconds=1)
 SOON: Final = USUAL + timedelta(seconds=1)
