@@ -15,7 +15,9 @@ REASON_AT_MOST: Final = 1024
 TOO_SHORT: Final = f"say why in at least {REASON_AT_LEAST} characters"
 """The problem with a shorter one."""
 
-Requester = Annotated[str, Field(max_length=253)]
+MAX_NAME: Final = 253
+"""Characters of a user name."""
+Requester = Annotated[str, Field(max_length=MAX_NAME)]
 """A user name of the API server."""
 WrittenReason = Annotated[
     str,

@@ -8,17 +8,14 @@ tried again: they decided already.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
 
 from agentrollouts.api.attempt import Attempt
 from agentrollouts.api.names import ANNOTATION_RELEASED_BY
 from agentrollouts.api.objects import ObjectMeta
 from agentrollouts.api.people.action import GivenApproval, Retried
+from agentrollouts.api.people.person import MAX_NAME
 from agentrollouts.api.recovery.hooks import Moment
 from agentrollouts.api.status import AgentRolloutStatus
-
-MAX_NAME: Final = 253
-"""Length of a person's name in a record."""
 
 
 class Unproved(StrEnum):

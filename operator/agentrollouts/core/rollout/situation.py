@@ -153,7 +153,8 @@ def assess(obs: Observation) -> Situation:
     status = adopted(status, credible(obs, routing.detour()))
     indivisible = routing.indivisible()
     begun = _begun(routing, status) if obs.actions else ""
-    desk = Desk(obs.rollout, obs.now, _origin(obs), obs.identity_proved, obs.authority, indivisible, begun)
+    origin = origin_of(obs, obs.status.attempt.digest) if obs.status.attempt else Origin()
+    desk = Desk(obs.rollout, obs.now, origin, obs.identity_proved, obs.authority, indivisible, begun)
     requests = switched_on(obs, take(obs.actions, status, desk))
     status = endpoints.noted(obs, requests.status, report)
     analysis = analyze(obs, status, gateway_follows=follows)
@@ -169,10 +170,10 @@ def assess(obs: Observation) -> Situation:
     )
 
 
-def _origin(obs: Observation) -> Origin:
-    """Who wrote the release of the attempt, and who set `spec.releaseRef` to it."""
-    release, attempt = obs.release, obs.status.attempt
-    if release is None or attempt is None or release.status.digest != attempt.digest:
+def origin_of(obs: Observation, digest: str) -> Origin:
+    """Who wrote the desired release and who set `spec.releaseRef` to it, if that release has the digest."""
+    release = obs.release
+    if release is None or release.status.digest != digest:
         return Origin()
     by = releaser(obs.rollout.metadata, obs.authority, is_proved=obs.identity_proved)
     return Origin(release.spec.source.author if release.spec.source else None, by)

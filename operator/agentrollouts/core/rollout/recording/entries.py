@@ -9,13 +9,14 @@ from typing import Final
 
 from agentrollouts.api.attempt import Attempt, State, Trigger
 from agentrollouts.api.people.action import FORWARD, ActionType, TakenAction
+from agentrollouts.api.people.person import MAX_NAME
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.record.entry import RecordEvent, ServedRelease
 from agentrollouts.api.record.progress import EvidenceState
 from agentrollouts.api.status import AgentRolloutStatus, Outcome, ReleaseRecord
 from agentrollouts.core.action.freeze import excepted_from
 from agentrollouts.core.action.ledger import ON_THE_WAY, SUCCESSFUL
-from agentrollouts.core.action.people import MAX_NAME, of_phase, releaser
+from agentrollouts.core.action.people import of_phase
 from agentrollouts.core.attempt import moves
 from agentrollouts.core.attempt.schedule import JUDGED_BY
 from agentrollouts.core.history import is_drill
@@ -23,7 +24,7 @@ from agentrollouts.core.rollout.recording.draft import Draft, gate_records, now_
 from agentrollouts.core.rollout.recording.hooks import hook_entries
 from agentrollouts.core.rollout.recording.links import addresses
 from agentrollouts.core.rollout.recording.rollbacks import observed, routed, started_rollback, window_of
-from agentrollouts.core.rollout.situation import Situation
+from agentrollouts.core.rollout.situation import Situation, origin_of
 from agentrollouts.core.states import current_phase, is_progressing
 
 MAX_REFUSALS: Final = 16
@@ -162,13 +163,10 @@ def _moved(s: Situation, move: moves.Move, after: AgentRolloutStatus) -> Iterato
 
 
 def _started(s: Situation, record: ReleaseRecord, after: AgentRolloutStatus) -> Draft:
-    stable, release = s.status.stable, s.obs.release
+    stable, release, origin = s.status.stable, s.obs.release, origin_of(s.obs, record.digest)
     served = ServedRelease(release=stable.release, digest=stable.digest) if stable else None
-    is_read = release is not None and release.status.digest == record.digest
-    author, by, diff = None, None, None
-    if release is not None and is_read:
-        by = releaser(s.obs.rollout.metadata, s.obs.authority, is_proved=s.obs.identity_proved)
-        author = release.spec.source.author if release.spec.source else None
+    diff = None
+    if release is not None and release.status.digest == record.digest:
         parent = release.spec.parent.name if release.spec.parent else None
         diff = release.status.diff if stable and parent == stable.release else None
     return now_of(
@@ -176,8 +174,8 @@ def _started(s: Situation, record: ReleaseRecord, after: AgentRolloutStatus) -> 
         RecordEvent.ATTEMPT_STARTED,
         after,
         stable=served,
-        author=author and author[:MAX_NAME],
-        released_by=by,
+        author=origin.author and origin.author[:MAX_NAME],
+        released_by=origin.releaser,
         diff=diff or None,
         message=excepted_from(s.obs.freezes, s.obs.rollout.metadata, record.release, s.now),
         **_plan(s, after),
