@@ -12,11 +12,11 @@ from agentrollouts.cli.arguments import Command, parse
 
 COMMANDS: Final[Mapping[Command, str]] = {
     Command.OPERATOR: "process:run_operator",
-    Command.CRDS: "cli.crds:run_crds",
+    Command.CRDS: "cli.generate.crds:run_crds",
     Command.DEPS: "cli.online.deps:run_deps",
     Command.DERIVE: "cli.release.derive:run_derive",
     Command.EVALS: "cli.evals.evals:run_evals",
-    Command.GATES: "cli.gates:run_gates",
+    Command.GATES: "cli.generate.gates:run_gates",
     Command.JUDGE: "cli.judge:run_judge",
     Command.LINT: "cli.lint.lint:run_lint",
     Command.PLAN: "cli.plan:run_plan",

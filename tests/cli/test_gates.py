@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from agentrollouts.api.analysis import MetricConvention
-from agentrollouts.cli.gates import BEGIN, END, tables
+from agentrollouts.cli.generate.gates import BEGIN, END, tables
 from agentrollouts.core.gates.templates import TEMPLATES
 from agentrollouts.main import main
 

@@ -9,6 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
+from agentrollouts.cli.described import described
 from agentrollouts.cli.evals.arguments import add_evals
 from agentrollouts.cli.lint.arguments import add_lint
 from agentrollouts.cli.online.arguments import add_actions
@@ -90,11 +91,11 @@ def parser() -> argparse.ArgumentParser:
 def _add_described(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the subcommands whose help is a page of text."""
     judge = "judge given counts by a gate, one JSON object per line"
-    _described(commands, Command.JUDGE, judge, JUDGE_HELP).add_argument(
+    described(commands, Command.JUDGE, judge, JUDGE_HELP).add_argument(
         "--exit-code", action="store_true", help="exit with 0 for Pass, 1 for Fail, and 2 if undecided"
     )
     _add_plan(
-        _described(
+        described(
             commands,
             Command.PLAN,
             "show which regressions a rollout can detect at a given traffic, and what to change",
@@ -102,7 +103,7 @@ def _add_described(commands: "argparse._SubParsersAction[argparse.ArgumentParser
         )
     )
     _add_roll_back_all(
-        _described(
+        described(
             commands,
             Command.ROLL_BACK_ALL,
             "roll back every canary in progress, for example before an uninstall",
@@ -115,29 +116,25 @@ def _add_described(commands: "argparse._SubParsersAction[argparse.ArgumentParser
     add_deps(commands)
     add_evals(commands)
     add_lint(commands)
-    _add_simulate(_described(commands, Command.SIMULATE, "simulate a rollout in virtual time", SIMULATE_HELP))
+    _add_simulate(described(commands, Command.SIMULATE, "simulate a rollout in virtual time", SIMULATE_HELP))
+    _add_records(commands)
+
+
+def _add_records(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the subcommands about records, which share their arguments."""
     add_records(
-        _described(
+        described(
             commands,
             Command.VERIFY_RECORD,
             "verify that records are as they were written",
             VERIFY_RECORD_HELP,
         ),
-        _described(
+        described(
             commands,
             Command.EXPORT_RECORD,
             "export the record of an attempt to be signed",
             EXPORT_RECORD_HELP,
         ),
-    )
-
-
-def _described(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: Command, summary: str, page: str
-) -> argparse.ArgumentParser:
-    """A subcommand whose help is a page of text, printed as it stands."""
-    return commands.add_parser(
-        name, help=summary, description=page, formatter_class=argparse.RawDescriptionHelpFormatter
     )
 
 

@@ -3,6 +3,7 @@
 import argparse
 from typing import Final
 
+from agentrollouts.cli.described import described
 from agentrollouts.cli.evals.format import Format
 
 EVALS: Final = "evals"
@@ -25,11 +26,8 @@ read."""
 
 def add_evals(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare the command."""
-    parser = commands.add_parser(
-        EVALS,
-        help="turn the results of an eval tool into counts for `agentrollouts judge`",
-        description=HELP,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = described(
+        commands, EVALS, "turn the results of an eval tool into counts for `agentrollouts judge`", HELP
     )
     parser.add_argument(
         "format", choices=[str(each) for each in Format], metavar="FORMAT", help="promptfoo, inspect or junit"

@@ -4,6 +4,8 @@ import argparse
 import math
 from typing import Final
 
+from agentrollouts.cli.described import described
+
 LINT: Final = "lint"
 
 HELP: Final = """\
@@ -23,12 +25,7 @@ finding that is not a warning, and 2 if the command was used wrongly. docs/lint.
 
 def add_lint(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare the command."""
-    parser = commands.add_parser(
-        LINT,
-        help="check files of objects without a cluster",
-        description=HELP,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = described(commands, LINT, "check files of objects without a cluster", HELP)
     parser.add_argument(
         "-f",
         "--file",

@@ -6,6 +6,7 @@ from typing import Final
 
 from agentrollouts.api.people.action import ACKNOWLEDGED_SECONDS, OF_NO_ATTEMPT, ActionType
 from agentrollouts.api.people.person import REASON_AT_LEAST, REASON_AT_MOST, TOO_SHORT
+from agentrollouts.cli.described import described
 
 WAIT_SECONDS: Final = 10
 
@@ -64,11 +65,11 @@ and 3 if there was no answer in time; the action remains then, and can still be 
 def add_actions(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare one command for each type of action."""
     for kind, summary in SUMMARIES.items():
-        parser = commands.add_parser(
+        parser = described(
+            commands,
             command_of(kind),
-            help=summary,
-            description=f"{summary[0].upper()}{summary[1:]}. {DETAILS[kind]}\n\n{ANSWERS}",
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            summary,
+            f"{summary[0].upper()}{summary[1:]}. {DETAILS[kind]}\n\n{ANSWERS}",
         )
         parser.set_defaults(type=kind)
         _add_subject(parser, kind)

@@ -3,6 +3,8 @@
 import argparse
 from typing import Final
 
+from agentrollouts.cli.described import described
+
 HELP: Final = """\
 Print which agents of a namespace require which versions of each other, what they serve, and what a rollback
 to each earlier release would break. A rollback is never refused for that.
@@ -13,11 +15,8 @@ read."""
 
 def add_deps(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare the command."""
-    parser = commands.add_parser(
-        "deps",
-        help="print which agents require each other, and what a rollback would break",
-        description=HELP,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = described(
+        commands, "deps", "print which agents require each other, and what a rollback would break", HELP
     )
     parser.add_argument(
         "-n", "--namespace", metavar="NAME", help="namespace (default: that of the current context)"

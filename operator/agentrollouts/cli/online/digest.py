@@ -4,6 +4,8 @@ import argparse
 import re
 from typing import Final
 
+from agentrollouts.cli.described import described
+
 LEAST_DIGITS: Final = 12
 _DIGITS: Final = re.compile(rf"[0-9a-f]{{{LEAST_DIGITS},64}}")
 
@@ -18,11 +20,8 @@ the command was used wrongly, or if several digests begin with the given digits.
 
 def add_who_served(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare the command."""
-    parser = commands.add_parser(
-        "who-served",
-        help="print which release has the digest of a run, and when it had traffic",
-        description=HELP,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = described(
+        commands, "who-served", "print which release has the digest of a run, and when it had traffic", HELP
     )
     parser.add_argument(
         "digest",

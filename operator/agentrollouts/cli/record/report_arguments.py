@@ -3,6 +3,8 @@
 import argparse
 from typing import Final
 
+from agentrollouts.cli.described import described
+
 HELP: Final = """\
 Report on one attempt of an AgentRollout: what happened, why, by whom, how fast, what it reached, what
 changed, and how to find the same verdict again. Without a NAME, print figures over all attempts of the
@@ -17,12 +19,7 @@ The exit code is 0 even if the record does not hold: the report says so first. I
 
 def add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare `report`."""
-    parser = commands.add_parser(
-        "report",
-        help="report on an attempt, or print figures over many",
-        description=HELP,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = described(commands, "report", "report on an attempt, or print figures over many", HELP)
     parser.add_argument("rollout", metavar="NAME", nargs="?", help="name of the AgentRollout")
     parser.add_argument(
         "--attempt", type=_number, metavar="N", help="number of the attempt (default: the newest)"

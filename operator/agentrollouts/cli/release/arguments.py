@@ -5,6 +5,7 @@ import re
 from typing import Final
 
 from agentrollouts.api.model.base import DNS_SUBDOMAIN
+from agentrollouts.cli.described import described
 
 DERIVE: Final = "derive"
 SNAPSHOT_NAME: Final = "snapshot-name"
@@ -34,11 +35,11 @@ content in the cluster. The exit code is 0, or 2 if a file cannot be used, or if
 
 def add_snapshot_name(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare the command."""
-    parser = commands.add_parser(
+    parser = described(
+        commands,
         SNAPSHOT_NAME,
-        help="print the name of the ConfigMap that a release will have",
-        description=SNAPSHOT_NAME_HELP,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        "print the name of the ConfigMap that a release will have",
+        SNAPSHOT_NAME_HELP,
     )
     parser.add_argument(
         "-f", "--file", action="append", required=True, metavar="FILE", help="YAML file or -; can be repeated"
@@ -54,12 +55,7 @@ def add_snapshot_name(commands: "argparse._SubParsersAction[argparse.ArgumentPar
 
 def add_derive(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare the command."""
-    parser = commands.add_parser(
-        DERIVE,
-        help="print a new release that has a component of another one",
-        description=HELP,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = described(commands, DERIVE, "print a new release that has a component of another one", HELP)
     _add_parts(parser)
     parser.add_argument(
         "-f", "--file", action="append", default=[], metavar="FILE", help="YAML file with releases, or -"

@@ -1,0 +1,1 @@
+"""The commands for those who build the operator: they generate files of the repository."""
