@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agentrollouts.insight.check.answers import address
 from agentrollouts.insight.check.check import check, problems
 from agentrollouts.insight.check.lines import Answer, Line, Mark, Probe, Seen
+from agentrollouts.insight.view.reading import read
 from agentrollouts_agent.identity import DIGEST_HEADER, RELEASE_HEADER
 from testkit.builders.names import NEW, OLD
 from testkit.builders.rollouts import a_rollout
@@ -119,3 +121,20 @@ def test_what_was_not_asked_is_said() -> None:
         )
         == 1
     )
+
+
+@pytest.mark.parametrize("probe", [PROBE, None])
+def test_a_release_behind_a_pool_gets_no_request(probe: Probe | None) -> None:
+    """The API server can reach a Service only; the other release is checked as ever."""
+    pool = {"name": "pool", "kind": "InferencePool", "group": "inference.networking.k8s.io"}
+    rollout = {
+        **(right().rollout or {}),
+        "status": {**STATUS, "canary": {**STATUS["canary"], "service": pool}},
+    }
+    seen = replace(right(), rollout=rollout, probe=probe)
+    sentence = f"{NEW} has no Service, so its answers cannot be checked"
+
+    canary = read(rollout, seen.now).rollout.status.canary
+    assert canary is not None
+    assert address(canary) is None
+    assert (Line(Mark.UNKNOWN, sentence) in check(seen)[-1].lines) == (probe is not None)

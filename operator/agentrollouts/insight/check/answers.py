@@ -30,11 +30,16 @@ def serving(rollout: AgentRollout) -> tuple[ReleaseRecord, ...]:
     return tuple({each.release: each for each in records if each}.values())
 
 
+def address(record: ReleaseRecord) -> str | None:
+    """Service and port of a release, as the API server names them; None if it has no Service."""
+    return f"{record.service_name}:{record.service.port}" if record.service_name and record.service else None
+
+
 def answers(seen: Seen, rollout: AgentRollout) -> Iterator[Line]:
     """One line for each release that serves, if they got the request."""
     records = serving(rollout)
     if seen.probe is None:
-        if any(each.service for each in records):
+        if any(map(address, records)):
             sentence = "not checked whether answers name their release (add --probe /healthz)"
             yield Line(Mark.UNKNOWN, sentence)
         return
@@ -45,11 +50,11 @@ def answers(seen: Seen, rollout: AgentRollout) -> Iterator[Line]:
 
 
 def _answered(probe: Probe, record: ReleaseRecord) -> Line:
-    if record.service is None:
+    where = address(record)
+    if where is None:
         return Line(Mark.UNKNOWN, f"{record.release} has no Service, so its answers cannot be checked")
     if record.release in probe.forbidden:
-        where = f"{record.service.name}:{record.service.port}"
-        sentence = f"you may not send requests to Service {record.service.name}, so its answers are unknown"
+        sentence = f"you may not send requests to Service {record.service_name}, so its answers are unknown"
         remedy = f"an administrator can give you the right to `get` `services/proxy` of {where}; {_PAGE}"
         return Line(Mark.WARNING, sentence, remedy)
     answer = probe.answers.get(record.release, "it got no request")

@@ -16,8 +16,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Final
 
-from agentrollouts.api.status import ReleaseRecord
-from agentrollouts.insight.check.answers import DIGEST_HEADER, RELEASE_HEADER, serving
+from agentrollouts.insight.check.answers import DIGEST_HEADER, RELEASE_HEADER, address, serving
 from agentrollouts.insight.check.lines import Answer, Probe, Seen
 from agentrollouts.insight.view.reading import read
 from agentrollouts.plugin.checking.reviews import Right, review, reviewed
@@ -52,25 +51,17 @@ def probed(kubectl: Kubectl, seen: Seen, path: str) -> Seen:
     """
     rollout = read(seen.rollout or {}, seen.now).rollout
     namespace = rollout.metadata.namespace
-    records = {each.release: each for each in serving(rollout) if each.service}
-    rights = reviewed(review(kubectl, (_right(namespace, each) for each in records.values()))) or {}
-    allowed = {name: rights.get(("get", _service(each)), True) for name, each in records.items()}
+    addresses = {each.release: where for each in serving(rollout) if (where := address(each))}
+    asked = (Right(namespace, "get", "services", where, subresource="proxy") for where in addresses.values())
+    rights = reviewed(review(kubectl, asked)) or {}
+    allowed = {name: rights.get(("get", where), True) for name, where in addresses.items()}
     paths = {
-        name: f"/api/v1/namespaces/{namespace}/services/{_service(each)}/proxy{path}"
-        for name, each in records.items()
+        name: f"/api/v1/namespaces/{namespace}/services/{where}/proxy{path}"
+        for name, where in addresses.items()
         if allowed[name]
     }
     forbidden = frozenset(name for name, is_allowed in allowed.items() if not is_allowed)
     return replace(seen, probe=Probe(path, _answers(kubectl, paths) if paths else {}, forbidden))
-
-
-def _right(namespace: str, record: ReleaseRecord) -> Right:
-    return Right(namespace, "get", "services", _service(record), subresource="proxy")
-
-
-def _service(record: ReleaseRecord) -> str:
-    """Service and port, as the API server names them."""
-    return f"{record.service.name}:{record.service.port}" if record.service else ""
 
 
 def _answers(kubectl: Kubectl, paths: Mapping[str, str]) -> dict[str, Answer | str]:
