@@ -7,7 +7,7 @@ Each has the credentials of the reader, so the API server decides what they may 
 import json
 import os
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -50,6 +50,11 @@ NAMES_ONLY: Final = "application/json;as=PartialObjectMetadata{};g=meta.k8s.io;v
 """For objects of which only the version matters."""
 
 
+ABSENT: Final = frozenset({404})
+HIDDEN: Final = ABSENT | {403}
+"""Answers that show no object."""
+
+
 class ApiError(Exception):
     """The API server refused, or did not answer; the text is its sentence.
 
@@ -79,12 +84,12 @@ class Api:
         """An object or a list. Raises `ApiError`."""
         return await self._call("GET", path, query=query, accept=accept)
 
-    async def find(self, path: str) -> Manifest | None:
-        """An object; None if there is none, or if the reader may not see it. Raises `ApiError`."""
+    async def find(self, path: str, absent: Collection[int] = HIDDEN) -> Manifest | None:
+        """An object; None if there is none, or by default if the reader may not see it. Raises `ApiError`."""
         try:
             return await self.get(path)
         except ApiError as error:
-            if error.code in {403, 404}:
+            if error.code in absent:
                 return None
             raise
 

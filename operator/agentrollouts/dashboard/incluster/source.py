@@ -10,7 +10,7 @@ from typing import Final
 import aiohttp
 from aiohttp import web
 
-from agentrollouts.dashboard.api import CALL_SECONDS, Api, ApiError, Manifest
+from agentrollouts.dashboard.api import ABSENT, CALL_SECONDS, Api, ApiError, Manifest
 from agentrollouts.dashboard.incluster.guard import token
 from agentrollouts.dashboard.reading import Reading
 from agentrollouts.dashboard.source import FIRST_SECONDS, Found, Listed, Part, follow, version
@@ -42,14 +42,8 @@ class Desk:
         return Found(rollout, own)
 
     async def _one(self, kind: str, name: Name) -> Manifest | None:
-        if not name.name:
-            return None
-        try:
-            return await self.api.get(f"{path_of(kind, name.namespace)}/{name.name}")
-        except ApiError as error:
-            if error.code == web.HTTPNotFound.status_code:
-                return None
-            raise
+        path = f"{path_of(kind, name.namespace)}/{name.name}"
+        return await self.api.find(path, ABSENT) if name.name else None
 
     async def changes(self, part: Part) -> AsyncGenerator[bool]:
         """Watches of their own, of versions alone, which end with the stream."""
@@ -85,7 +79,7 @@ class InCluster:
 
 @asynccontextmanager
 async def in_cluster(server: str, ca_file: Path) -> AsyncIterator[InCluster]:
-    """Connect to the API server; there is no limit of connections, since each open tab has a watch."""
+    """Connect to the API server, with any number of connections, since each open tab has a watch."""
     connector = aiohttp.TCPConnector(ssl=create_default_context(cafile=str(ca_file)), limit=0)
     limit = aiohttp.ClientTimeout(total=CALL_SECONDS)
     async with aiohttp.ClientSession(
