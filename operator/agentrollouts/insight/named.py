@@ -6,6 +6,8 @@ It needs no model, so that these objects can be read while the models are loaded
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from agentrollouts.insight.difference.snapshots import by_release
+
 BUNDLE: Final = "bundle.json"
 """Key of the bundle in its snapshot."""
 
@@ -13,14 +15,8 @@ BUNDLE: Final = "bundle.json"
 def named(rollout: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
     """The releases that a person compares: stable, the canary, the desired one; each with its snapshot."""
     status, spec = rollout.get("status") or {}, rollout.get("spec") or {}
-    records = {each["release"]: each["snapshot"] for each in _records(status)}
+    known = by_release([rollout])
     desired = (spec.get("releaseRef") or {}).get("name")
     serving = [each["release"] for each in (status.get("stable"), status.get("canary")) if each]
     for name in dict.fromkeys([*serving, *([desired] if desired else [])]):
-        yield name, records.get(name)
-
-
-def _records(status: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    for each in (*reversed(status.get("history") or ()), status.get("canary"), status.get("stable")):
-        if each:
-            yield each
+        yield name, known[name]["snapshot"] if name in known else None

@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from agentrollouts.insight.difference.snapshots import NoSnapshotError, by_release, records, snapshot
+from agentrollouts.insight.named import BUNDLE
 from agentrollouts.plugin.kubectl import Kubectl, KubectlError, Manifest
-
-_BUNDLE: Final = "bundle.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +58,6 @@ def _snapshot(name: str, manifest: Manifest | None, record: Mapping[str, Any] | 
 
 def _bundle(kubectl: Kubectl, release: str, snapshot: str) -> Bundle:
     data = kubectl.json("get", "configmap", snapshot).get("data") or {}
-    if _BUNDLE not in data:
-        raise KubectlError(f"configmap {snapshot}: has no {_BUNDLE}; apply AgentRelease {release} again")
-    return Bundle(release, data[_BUNDLE])
+    if BUNDLE not in data:
+        raise KubectlError(f"configmap {snapshot}: has no {BUNDLE}; apply AgentRelease {release} again")
+    return Bundle(release, data[BUNDLE])

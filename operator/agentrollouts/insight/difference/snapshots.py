@@ -11,9 +11,9 @@ class NoSnapshotError(LookupError):
 
 
 def records(rollout: Manifest) -> list[Manifest]:
-    """What a rollout knows of releases."""
+    """What a rollout knows of releases, the newest last."""
     status = rollout.get("status") or {}
-    kept = [status.get("stable"), status.get("canary"), *(status.get("history") or ())]
+    kept = [*reversed(status.get("history") or ()), status.get("canary"), status.get("stable")]
     return [each for each in kept if each]
 
 
