@@ -18,7 +18,7 @@ from agentrollouts.api.release import AgentRelease
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
 from agentrollouts.api.workload import StampedWorkload
-from agentrollouts.core.effects import Deletion, Effect, Manifest, Patch, Problem, Write
+from agentrollouts.core.effects import Deletion, Effect, Manifest, Problem, Write
 from agentrollouts.core.history import earlier_healthy, is_trusted
 from agentrollouts.core.rights import with_command
 from agentrollouts.core.states import is_pending
@@ -27,6 +27,7 @@ from agentrollouts.core.workload.template import (
     SERVICE,
     is_copy,
     replicas_of,
+    scaled,
     stamped,
     stamped_service,
     unfit,
@@ -173,7 +174,7 @@ class Workloads:
                 if task is Task.GONE:
                     yield from (Deletion(manifest) for manifest in (deployment, service) if manifest)
                 elif deployment and replicas_of(deployment):
-                    yield _scaled(deployment, 0)
+                    yield scaled(deployment, 0)
 
     def until(self) -> datetime | None:
         """When to look again; None while nothing is left to do."""
@@ -258,7 +259,7 @@ class Workloads:
         """What is missing for its pods; an autoscaler's number of replicas is left as it is."""
         workload, records = self.rollout.spec.workload, (self.starting, self.target, self.status.stable)
         if deployment and workload and not replicas_of(deployment):
-            yield _scaled(deployment, workload.replicas)
+            yield scaled(deployment, workload.replicas)
         record = next(
             (candidate for candidate in records if candidate and entry.name in names_of(candidate)), None
         )
@@ -291,16 +292,3 @@ class Workloads:
             return Problem(Reason.RELEASE_NOT_FOUND, text)
         template = self.seen.get((DEPLOYMENT, workload.deployment_ref.name))
         return self._cured(template) if isinstance(template, Problem) else unfit(template, workload, desired)
-
-
-def _scaled(deployment: Manifest, replicas: int) -> Patch:
-    """Set the replicas, in exactly the version that was seen."""
-    metadata = deployment["metadata"]
-    where = {"name": metadata["name"], "namespace": metadata["namespace"]}
-    return Patch(
-        {"apiVersion": deployment["apiVersion"], "kind": DEPLOYMENT, "metadata": where},
-        (
-            {"op": "test", "path": "/metadata/resourceVersion", "value": metadata["resourceVersion"]},
-            {"op": "add", "path": "/spec/replicas", "value": replicas},
-        ),
-    )

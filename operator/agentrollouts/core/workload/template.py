@@ -20,7 +20,7 @@ from agentrollouts.api.release import AgentRelease, ServiceRef
 from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec
 from agentrollouts.api.status import ReleaseRecord
 from agentrollouts.api.workload import Workload
-from agentrollouts.core.effects import Manifest, Problem
+from agentrollouts.core.effects import Manifest, Patch, Problem
 from agentrollouts.core.ownership import is_owned_by, owned_metadata
 
 DEPLOYMENT: Final = "Deployment"
@@ -190,3 +190,16 @@ def _is_of_repository(image: str, container: Mapping[str, Any]) -> bool:
     folder, slash, last = theirs.rpartition("/")
     repository = f"{folder}{slash}{last.partition(':')[0]}"
     return image.startswith(repository) and bool(_VERSION.fullmatch(image[len(repository) :])) and bool(last)
+
+
+def scaled(deployment: Manifest, replicas: int) -> Patch:
+    """Set the replicas, in exactly the version that was seen."""
+    metadata = deployment["metadata"]
+    where = {"name": metadata["name"], "namespace": metadata["namespace"]}
+    return Patch(
+        {"apiVersion": deployment["apiVersion"], "kind": DEPLOYMENT, "metadata": where},
+        (
+            {"op": "test", "path": "/metadata/resourceVersion", "value": metadata["resourceVersion"]},
+            {"op": "add", "path": "/spec/replicas", "value": replicas},
+        ),
+    )
