@@ -41,15 +41,7 @@ def variables(
     if subject is None:
         return {}
     window = facts.get("window") or {}
-    about = {
-        "version": VERSION,
-        "key": key_of(rollout, entry),
-        "try": entry.tries,
-        "hook": entry.name,
-        "at": entry.at.value,
-        "agent": rollout.spec.agent,
-        "attempt": entry.attempt,
-    }
+    about = _about(rollout, entry)
     scalars = {
         "KEY": about["key"],
         "ATTEMPT_KEY": attempt_key_of(rollout, entry),
@@ -62,6 +54,18 @@ def variables(
         "JSON": json.dumps(about | facts, ensure_ascii=False),
     }
     return {name: str(text) for name, text in scalars.items() if text is not None}
+
+
+def _about(rollout: AgentRollout, entry: HookStatus) -> dict[str, Any]:
+    return {
+        "version": VERSION,
+        "key": key_of(rollout, entry),
+        "try": entry.tries,
+        "hook": entry.name,
+        "at": entry.at.value,
+        "agent": rollout.spec.agent,
+        "attempt": entry.attempt,
+    }
 
 
 def _before(status: AgentRolloutStatus, new: ReleaseRecord | None) -> dict[str, Any]:
