@@ -81,7 +81,7 @@ def test_a_fault_is_found(  # noqa: PLR0913 the fault, what is said of it, and w
 
 
 def test_the_demo_agent_passes(tmp_path: Path, port: int, capsys: pytest.CaptureFixture[str]) -> None:
-    """It makes no calls and writes no JSON, and what cannot be seen is no problem."""
+    """It makes no calls and writes no JSON, and what cannot be seen is not a problem."""
     resolved = operator_bundle.resolve(
         AgentRelease.model_validate(scenarios.load_release(scenarios.HEALTHY)), {}
     )
