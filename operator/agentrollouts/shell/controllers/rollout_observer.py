@@ -8,15 +8,13 @@ and whether the status is current before traffic follows it. Rolling back an att
 import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Final, Protocol
 
 from pydantic import ValidationError
 
-from agentrollouts.adapters.cluster.errors import ClusterError, ConflictError, ForbiddenError, NotFoundError
+from agentrollouts.adapters.cluster.errors import ConflictError, NotFoundError
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.api.objects import ObjectMeta
 from agentrollouts.api.people.action import AgentRolloutAction
-from agentrollouts.api.reasons import Reason
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.core.action.people import Authority
@@ -25,37 +23,20 @@ from agentrollouts.core.rollout.desired import about_to_start, digests
 from agentrollouts.core.rollout.neighbors.rivals import agent_taken_by
 from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.traffic.conflicts import with_same_door
-from agentrollouts.core.traffic.endpoints import has_ready_endpoint, services
+from agentrollouts.core.traffic.endpoints import services
 from agentrollouts.core.traffic.manifests import own_route
 from agentrollouts.core.traffic.routers import table
 from agentrollouts.core.traffic.routers.router import Key
 from agentrollouts.shell.cache import Cache, version_of
 from agentrollouts.shell.clock import Clock, utc_now
+from agentrollouts.shell.controllers.rollout_reads import Reader, Reads
 from agentrollouts.shell.inputs.actions import Actions
-from agentrollouts.shell.inputs.endpoints import KIND, SERVICE_LABEL, EndpointWatch
+from agentrollouts.shell.inputs.endpoints import EndpointWatch
 from agentrollouts.shell.inputs.freezes import Freezes
 from agentrollouts.shell.inputs.others import OtherRollouts
 from agentrollouts.shell.inputs.poller import Poller
 from agentrollouts.shell.permits.rollouts import Permits, Permitted
 from agentrollouts.shell.relations import RELEASE, ROLLOUT
-
-ASKING_SECONDS: Final = 1.0
-"""How long a decision waits to know about endpoints; then it is made without."""
-
-
-class Reader(Protocol):
-    """The API server as needed here; `adapters.cluster.client.Cluster` implements it."""
-
-    async def get(self, ref: Ref) -> Manifest | None:
-        """The object, or None when there is none. Raises `ClusterError`."""
-
-    async def list(
-        self, kind: str, namespace: str | None = None, labels: Mapping[str, str] | None = None
-    ) -> list[Manifest]:
-        """All objects of a kind that carry the labels. Raises `ClusterError`."""
-
-    async def create(self, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
-        """Create an object, or ask what creating it would give. Raises `ClusterError`."""
 
 
 class RolloutObserver:
@@ -76,6 +57,7 @@ class RolloutObserver:
         self._permits = permits
         self._cache = cache
         self._cluster = cluster
+        self._reads = Reads(cluster)
         self._poller = poller
         self._clock = clock
         self._endpoints = endpoints
@@ -129,11 +111,15 @@ class RolloutObserver:
             siblings=self._cache.groups.siblings(_key_of(rollout), rollout.spec.group),
             authority=self._permits.authority if self._permits else Authority(),
         )
-        obs = replace(obs, same_door=self._same_door(obs))
+        return await self._before_start(replace(obs, same_door=self._same_door(obs)))
+
+    async def _before_start(self, obs: Observation) -> Observation:
+        """The same world, with the endpoints of the release that is about to start, if there is one."""
         starting = about_to_start(obs)
         if starting is None or starting.service_name is None:
             return obs
-        return replace(obs, endpoints_ready=await self._has_ready_endpoint(namespace, starting.service_name))
+        where = obs.rollout.metadata.namespace, starting.service_name
+        return replace(obs, endpoints_ready=await self._reads.has_ready_endpoint(*where))
 
     async def with_reads(
         self, obs: Observation, services: frozenset[str], unread: frozenset[Key] = frozenset()
@@ -149,8 +135,8 @@ class RolloutObserver:
         """
         namespace = obs.rollout.metadata.namespace
         readiness, objects = await asyncio.gather(
-            asyncio.gather(*(self._readiness(namespace, service) for service in services)),
-            asyncio.gather(*(self._read(namespace, key) for key in unread)),
+            asyncio.gather(*(self._reads.readiness(namespace, service) for service in services)),
+            asyncio.gather(*(self._reads.workload(namespace, key) for key in unread)),
         )
         return replace(
             obs,
@@ -275,29 +261,6 @@ class RolloutObserver:
             return {}
         needed = services(rollout.spec, rollout.status)
         return self._endpoints.readiness(rollout.metadata.namespace, needed)
-
-    async def _readiness(self, namespace: str, service: str) -> bool | None:
-        try:
-            async with asyncio.timeout(ASKING_SECONDS):
-                return await self._has_ready_endpoint(namespace, service)
-        except (TimeoutError, ClusterError):
-            return None
-
-    async def _read(self, namespace: str, key: Key) -> Manifest | Problem | None:
-        kind, name = key
-        try:
-            async with asyncio.timeout(ASKING_SECONDS):
-                return await self._cluster.get(Ref(kind, namespace, name))
-        except ForbiddenError as error:
-            return Problem(Reason.FORBIDDEN, str(error))
-        except (TimeoutError, ClusterError) as error:
-            return Problem(
-                Reason.NO_READY_ENDPOINTS, str(error) or f"{kind} {name} could not be read in time"
-            )
-
-    async def _has_ready_endpoint(self, namespace: str, service: str) -> bool:
-        slices = await self._cluster.list(KIND, namespace, {SERVICE_LABEL: service})
-        return any(has_ready_endpoint(endpoint_slice) for endpoint_slice in slices)
 
 
 def _key_of(rollout: AgentRollout) -> Ref:
