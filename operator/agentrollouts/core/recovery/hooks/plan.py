@@ -12,7 +12,15 @@ from typing import Final
 
 from agentrollouts.api.attempt import Trigger
 from agentrollouts.api.objects import ObjectMeta
-from agentrollouts.api.recovery.hooks import ENDS, MAX_HOOK_STATES, Hook, HookState, HookStatus, Moment
+from agentrollouts.api.recovery.hooks import (
+    ENDS,
+    MAX_HOOK_STATES,
+    Hook,
+    HookState,
+    HookStatus,
+    Moment,
+    cron_jobs_of,
+)
 from agentrollouts.api.recovery.tools import tools_of
 from agentrollouts.api.rollback import Rollback
 from agentrollouts.api.rollout import AgentRollout
@@ -21,8 +29,11 @@ from agentrollouts.core.effects import Creation, Problem
 from agentrollouts.core.recovery.hooks.input import bad_release, variables
 from agentrollouts.core.recovery.hooks.job import job_of, unfit
 from agentrollouts.core.recovery.hooks.reads import NO_READS, HookReads
+from agentrollouts.core.recovery.hooks.response import Call, Responses
 from agentrollouts.core.recovery.hooks.scope import without_work
-from agentrollouts.core.recovery.hooks.step import Objects, View, is_missing, stepped
+from agentrollouts.core.recovery.hooks.step import is_missing, stepped
+from agentrollouts.core.recovery.hooks.view import Objects, View
+from agentrollouts.core.recovery.hooks.webhook import call_of
 from agentrollouts.core.states import is_pending
 
 SOON: Final = timedelta(seconds=2)
@@ -42,6 +53,10 @@ class Hooks:
     jobs: Objects
     refused: Problem | None
     """Why the last creation of a Job failed."""
+    endpoints: frozenset[str] | None = None
+    """Endpoints that webhooks of the namespace may use; None if all."""
+    responses: Responses = field(default_factory=dict)
+    """What became of the requests of webhooks."""
     snapshots: Mapping[str, ObjectMeta] = field(default_factory=dict)
     """Those of the agent, by name, which say what tools a release has."""
     starting: ReleaseRecord | None = None
@@ -79,13 +94,13 @@ class Hooks:
             return NO_READS
         cron_jobs, jobs = set[str](), set[str]()
         if self.starting:
-            cron_jobs |= {hook.job.cron_job for hook in self.rollout.spec.hooks}
+            cron_jobs |= {*cron_jobs_of(self.rollout.spec.hooks)}
         entry = self._current(after)
         if entry and entry.job and entry.state is HookState.RUNNING:
             jobs.add(entry.job)
         hook = self._hook(entry) if entry else None
         is_uncreated = entry is not None and (entry.state is HookState.WAITING or entry.job_uid is None)
-        if hook and is_uncreated:
+        if hook and hook.job and is_uncreated:
             cron_jobs.add(hook.job.cron_job)
         return HookReads(frozenset(cron_jobs), frozenset(jobs))
 
@@ -93,7 +108,9 @@ class Hooks:
         """The Job of the newest try, if the persisted status has it and the API server does not."""
         entry = None if self.pauses else self._current(self.rollout.status)
         hook = self._hook(entry) if entry else None
-        if entry is None or hook is None or not is_missing(entry, self._view(entry, self.rollout.status)):
+        if entry is None or hook is None or hook.job is None:
+            return
+        if not is_missing(entry, self._view(entry, self.rollout.status)):
             return
         cron_job = self.cron_jobs.get(hook.job.cron_job)
         if cron_job is None or isinstance(cron_job, Problem):
@@ -102,15 +119,39 @@ class Hooks:
         if given and unfit(hook, cron_job, self.rollout.metadata.namespace) is None:
             yield Creation(job_of(self.rollout, hook, entry, cron_job, given))
 
-    def until(self, reads: HookReads) -> datetime | None:
-        """When to look again; None while nothing is left to do."""
-        if not reads:
-            return None
+    def calls(self) -> Iterator[Call]:
+        """The request of the newest try, if the persisted status has it and there is no response yet."""
+        entry = None if self.pauses else self._current(self.rollout.status)
+        if entry is None or entry.webhook is None:
+            return
+        given = variables(self.rollout, entry, self.starting, self.snapshots)
+        call = call_of(self.rollout, self._hook(entry), entry, given["JSON"]) if given else None
+        if call and call.key not in self.responses:
+            yield call
+
+    def until(self, reads: HookReads, after: AgentRolloutStatus) -> datetime | None:
+        """When to look again; None while nothing is left to do.
+
+        Args:
+            reads: What the next decision needs to know.
+            after: The next status.
+        """
+        times = (self._call_time(after), self._read_time(reads) if reads else None)
+        return min(filter(None, times), default=None)
+
+    def _read_time(self, reads: HookReads) -> datetime:
         seen = [self.jobs.get(name) for name in reads.jobs]
         seen += [self.cron_jobs.get(name) for name in reads.cron_jobs]
         is_stuck = self.refused is not None or any(isinstance(each, Problem) for each in seen)
         is_stuck = is_stuck or not (reads.jobs or reads.without(self.cron_jobs, self.jobs))
         return self.now + (LATER if is_stuck else SOON)
+
+    def _call_time(self, after: AgentRolloutStatus) -> datetime | None:
+        """When the next request is due, or the one in progress might have been forgotten."""
+        entry = None if self.pauses else self._current(after)
+        if entry is None or entry.webhook is None:
+            return None
+        return entry.webhook.next_time or self.now + LATER
 
     def _repairs(self, after: AgentRolloutStatus) -> Iterator[HookStatus]:
         """The hooks of a rollback whose window has just become final."""
@@ -184,6 +225,8 @@ class Hooks:
             jobs=self.jobs,
             refused=self.refused,
             now=self.now,
+            endpoints=self.endpoints,
+            responses=self.responses,
         )
 
 
