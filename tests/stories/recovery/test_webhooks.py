@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import partial
 from typing import Any, Final
 
 import pytest
@@ -212,16 +213,17 @@ def test_a_hook_that_may_continue_blocks_nothing() -> None:
 
 def test_nothing_starts_without_the_endpoint_that_would_repair_it() -> None:
     """The attempt is Pending with a sentence for the author, and begins once the settings permit it."""
-    world = a_world_with(REFUND)
+    world = a_world_with(NOTIFY, REFUND)
     world.webhooks.endpoints = frozenset({"erp"})
     world.ship(NEW)
     world.run(60)
     reason, message = ready(world)
     assert (world.state, reason) == (State.PENDING, Reason.HOOK_UNFIT)
     assert (
-        "Endpoint crm of hook refund is not in the operator's settings, or not for namespace support; name "
+        "Endpoint crm of hook notify is not in the operator's settings, or not for namespace support; name "
         "another one, or ask the administrator to add it to hooks.endpoints" in message
     )
+    assert world.status.hooks == ()
     world.webhooks.endpoints = frozenset({"erp", "crm"})
     world.run_until(State.CANARY, within=60)
 
@@ -229,7 +231,13 @@ def test_nothing_starts_without_the_endpoint_that_would_repair_it() -> None:
     world.agents[NEW] = BAD
     world.run_until(State.ROLLED_BACK)
     world.run(60)
-    assert (entry(world).state, world.webhooks.received) == (HookState.FAILED, [])
+    assert entry(world).state is HookState.FAILED
+    assert [call.key.id.rpartition("/")[2] for call in world.webhooks.received] == ["notify"]
+
+
+def responding(status: int, _: Call) -> Response:
+    """Always the same."""
+    return Response(status)
 
 
 @pytest.mark.parametrize("trouble", ["hanging", "failing", "refused", "unpermitted"])
@@ -246,7 +254,7 @@ def test_no_trouble_with_webhooks_delays_a_rollback(trouble: str) -> None:
             world.webhooks.endpoints = frozenset()
         else:
             status = 500 if trouble == "failing" else 400
-            world.webhooks.respond = lambda _, status=status: Response(status)
+            world.webhooks.respond = partial(responding, status)
         world.agents[NEW] = BAD
         world.run_until(State.ROLLED_BACK)
         assert world.status.last_rollback is not None

@@ -61,6 +61,9 @@ class Hooks:
     """Those of the agent, by name, which say what tools a release has."""
     starting: ReleaseRecord | None = None
     """The release that begins as soon as the hooks before its traffic have ended."""
+    is_fit: bool = True
+    """Whether everything that the plan runs is known to be usable. Until then no hook before traffic starts,
+    so that none fails for what the attempt waits for."""
     pauses: bool = False
     """Whether a rollback is not on the route yet. Until then no Job is looked at: none can delay it."""
 
@@ -166,7 +169,7 @@ class Hooks:
     def _preparations(self, after: AgentRolloutStatus) -> Iterator[HookStatus]:
         """The hooks before the traffic of the pending attempt, once it waits for nothing else."""
         attempt = after.attempt
-        if self.starting is None or attempt is None or not is_pending(after):
+        if self.starting is None or not self.is_fit or attempt is None or not is_pending(after):
             return
         if attempt.digest == self.starting.digest:
             yield from self._new(attempt.number, Moment.BEFORE_TRAFFIC, after)
@@ -204,7 +207,7 @@ class Hooks:
         """Whether a waiting hook starts now, or is not needed anymore."""
         if entry.at is Moment.AFTER_ROLLBACK or not self._is_current(entry, status):
             return True
-        return self.starting is not None
+        return self.starting is not None and self.is_fit
 
     def _is_current(self, entry: HookStatus, status: AgentRolloutStatus) -> bool:
         """Whether something still depends on the hook; a hook before traffic ends with its attempt."""

@@ -38,6 +38,7 @@ def hooks_of(s: Situation, starting: ReleaseRecord | None, after: AgentRolloutSt
         responses=s.obs.responses,
         snapshots=s.obs.snapshots,
         starting=starting,
+        is_fit=starting is None or _unfit(s) is None,
         pauses=attempt is not None and attempt.state is State.ROLLING_BACK,
     )
 
@@ -55,7 +56,7 @@ def unprepared(s: Situation, record: ReleaseRecord) -> Problem | None:
     """Why a release cannot begin once nothing else is missing: a hook is unfit, or not over."""
     if not s.spec.hooks:
         return None
-    if problem := _uncallable(s) or _uncopied(s):
+    if problem := _unfit(s):
         return problem
     attempt = s.status.attempt
     number = attempt.number if attempt and is_pending(s.status) and attempt.digest == record.digest else None
@@ -102,6 +103,11 @@ def _holds(s: Situation, entry: HookStatus) -> bool:
     """Whether a hook failed, and the plan still has it and lets nothing go forward then."""
     named = next((hook for hook in s.spec.hooks if (hook.name, hook.at) == (entry.name, entry.at)), None)
     return entry.state is HookState.FAILED and named is not None and named.on_failure is OnHookFailure.HOLD
+
+
+def _unfit(s: Situation) -> Problem | None:
+    """The first hook that could not run, before it is needed."""
+    return _uncallable(s) or _uncopied(s)
 
 
 def _uncallable(s: Situation) -> Problem | None:
