@@ -139,6 +139,7 @@ def test_no_request_begins_while_a_rollback_is_not_on_the_route() -> None:
         refused=None,
     )
     assert [call.key.number for call in started.calls()] == [1]
+    assert list(replace(started, pauses=True).calls()) == []
     builder = replace(builder, status=builder.status.copy_with(hooks=running))
 
     decision = decide(replace(an_observation(builder), webhook_endpoints=frozenset()))
