@@ -181,7 +181,7 @@ def test_a_request_is_begun_once_on_a_known_status() -> None:
         for _ in range(3):
             assert await hooks.create(KEY, ROLLOUT, calling, confirm) is None
         assert hooks.seen(KEY, obs).responses == {}
-        assert hooks.seen(KEY, obs).webhook_endpoints == {"crm"}
+        assert hooks.seen(KEY, obs).webhook_endpoints == frozenset({"crm"})
         await pass_time(2.0)
 
         assert hooks.seen(KEY, obs).responses == {call.key: Response(204)}
