@@ -1,10 +1,13 @@
 """Figure: the same as `going_back` where every rollout has eight hooks that do not work, beside plain ones.
 
-One Job never ends, and the API server answers the others with 403, with 500, or with 500 after some seconds:
-by a policy, by a webhook that nothing serves, and by one that never answers. Hooks of a rollout run one at a
-time, so each rollout has them in another order. The plain rollouts come first, as hooks never rest again.
+One Job never ends, one hook calls an endpoint that never responds, and the API server answers the others with
+403, with 500, or with 500 after some seconds: by a policy, by a webhook that nothing serves, and by one that
+never answers. Hooks of a rollout run one at a time, so each rollout has them in another order. The plain
+rollouts come first, as hooks never rest again.
 """
 
+import base64
+import os
 import socket
 from collections.abc import Mapping
 from typing import Any, Final
@@ -19,9 +22,16 @@ from testkit.cron_jobs import a_cron_job, hook_rights
 
 TIMES: Final = 1.05
 """How much longer it may take with hooks."""
-HANGS, REFUSED, FAILS, SLOW = "hangs", "refused", "fails", "slow"
-HOOKS: Final = (HANGS, *(f"{how}-{number}" for number in (1, 2) for how in (REFUSED, FAILS, SLOW)), "waits")
-"""Names of hooks, and of their CronJobs; the first word says what becomes of the Job."""
+HANGS, REFUSED, FAILS, SLOW, CALLS = "hangs", "refused", "fails", "slow", "calls"
+HOOKS: Final = (
+    HANGS,
+    *(f"{how}-1" for how in (REFUSED, FAILS, SLOW)),
+    f"{REFUSED}-2",
+    f"{FAILS}-2",
+    CALLS,
+    "waits",
+)
+"""Names of hooks, and of their CronJobs or the endpoint; the first word says what becomes of it."""
 SLOW_SECONDS: Final = 5
 BACKLOG: Final = 1024
 """Connections that the kernel accepts for a server that never looks at them."""
@@ -40,7 +50,12 @@ async def measure(
     """First the plain rollouts, then those with hooks; needs the operator to run, and both to be settled."""
     usual = await going_back.measure(stack, server, plain)
     with socket.create_server(("127.0.0.1", 0), backlog=BACKLOG) as silent:
-        await server.apply_all(_objects(operator, silent.getsockname()[1]))
+        port = silent.getsockname()[1]
+        await server.apply_all(_objects(operator, port))
+        secret = stack.logs / "webhook-secret"
+        secret.write_text(f"whsec_{base64.b64encode(os.urandom(32)).decode()}")
+        endpoint = {"name": CALLS, "url": f"http://127.0.0.1:{port}/", "secretFile": str(secret)}
+        operator.change_settings(hooks={"endpoints": [endpoint]})
         for index, name in enumerate(hooked.names):
             await hooked.change(name, {"hooks": _hooks(index)})
         await hooked.all(hooked.names, is_known, seconds=600)
@@ -84,7 +99,8 @@ def _hooks(index: int) -> list[Manifest]:
     """All of them, each rollout with another one first."""
     first = index % len(HOOKS)
     return [
-        {"name": name, "at": "AfterRollback", "job": {"cronJob": name}, "onFailure": "Continue"}
+        {"name": name, "at": "AfterRollback", "onFailure": "Continue"}
+        | ({"webhook": {"endpoint": CALLS}} if name == CALLS else {"job": {"cronJob": name}})
         for name in (*HOOKS[first:], *HOOKS[:first])
     ]
 
@@ -98,7 +114,7 @@ def _objects(operator: OperatorProcess, port: int) -> dict[str, Mapping[str, Any
     webhooks = f"{_ADMISSION}/validatingwebhookconfigurations"
     return {
         f"{bound}/{rights['metadata']['name']}": rights,
-        **{f"{jobs}/{name}": a_cron_job(NAMESPACE, name, _POD) for name in HOOKS},
+        **{f"{jobs}/{name}": a_cron_job(NAMESPACE, name, _POD) for name in HOOKS if name != CALLS},
         f"{policies}/{REFUSED}": _policy(),
         f"{bindings}/{REFUSED}": _manifest(
             "ValidatingAdmissionPolicyBinding",

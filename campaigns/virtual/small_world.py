@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from agentrollouts.api.people.action import ActionType
+from agentrollouts.api.recovery.hooks import cron_jobs_of
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.api.workload import StampedWorkload
 from agentrollouts.core.action.ledger import is_answered
@@ -103,7 +104,7 @@ class Small(World):
         obs, hooks = super().observe(), self.rollout.spec.hooks
         if not hooks:
             return obs
-        copied = frozenset(hook.job.cron_job for hook in hooks)
+        copied = frozenset(cron_jobs_of(hooks))
         made = frozenset(entry.job for entry in self.status.hooks if entry.job)
         cron_jobs, jobs = self.jobs.read(HookReads(copied, made), obs.now)
         return replace(obs, cron_jobs=cron_jobs, jobs=jobs)

@@ -20,7 +20,7 @@ from agentrollouts.api.record.entry import Look
 from agentrollouts.api.record.progress import EvidenceState, RecordPart, RecordStatus
 from agentrollouts.api.recovery.detour import Detour, DetourCause, LastDetour
 from agentrollouts.api.recovery.drill import DrillOutcome, LastDrill
-from agentrollouts.api.recovery.hooks import HookState, HookStatus, Moment
+from agentrollouts.api.recovery.hooks import HookState, HookStatus, Moment, WebhookStatus
 from agentrollouts.api.recovery.standby import StandbyRelease
 from agentrollouts.api.release import (
     AgentReleaseStatus,
@@ -343,6 +343,15 @@ ROLLOUT_STATUS = AgentRolloutStatus(
             end_time=NOW,
             message="Job reverse-refunds-13-2-0badcafe failed: BackoffLimitExceeded",
             waived=PersonalAct(**ACT),
+        ),
+        HookStatus(
+            attempt=13,
+            name="notify-crm",
+            at=Moment.AFTER_ROLLBACK,
+            tries=2,
+            webhook=WebhookStatus(endpoint="crm", requests=2, next_time=NOW),
+            start_time=NOW,
+            message='Endpoint crm responded 503: "busy"',
         ),
     ),
     retried=Retried(**ACT, digest=DIGEST, attempt=11),

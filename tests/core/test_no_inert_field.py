@@ -141,6 +141,7 @@ COURSES: Final[tuple[tuple[dict[str, Any], float, float], ...]] = (
     ({"caps": [{"name": "spend", "metric": "agent_run_cost_usd_sum", "max": "0.01"}]}, 0.02, 2.0),
     ({"analysis": {"maxExtensions": 0, "onTimeout": "RollBack"}}, 0.02, 0.0),
     ({"hooks": [{"name": "keep", "at": "BeforeTraffic", "job": {"cronJob": "keep"}}]}, 0.02, 0.0),
+    ({"hooks": [{"name": "tell", "at": "BeforeTraffic", "webhook": {"endpoint": "crm"}}]}, 0.02, 0.0),
     ({"hooks": [{**REPAIR, "forTools": ["issue_refund"]}]}, 0.6, 2.0),
 )
 """Plans, the share of the canary's runs that fail, and runs per second."""

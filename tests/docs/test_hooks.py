@@ -10,7 +10,7 @@ import yaml
 
 from agentrollouts.api.people.action import AgentRolloutAction
 from agentrollouts.api.reasons import Reason
-from agentrollouts.api.recovery.hooks import HookStatus, Moment
+from agentrollouts.api.recovery.hooks import HookStatus, Moment, cron_jobs_of
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.core.effects import Problem
 from agentrollouts.core.recovery.hooks.input import variables
@@ -42,7 +42,7 @@ def of_kind(kind: str) -> dict[str, Any]:
 def test_each_cron_job_can_be_copied(cron_job: dict[str, Any]) -> None:
     """It is named by a hook of the page, and its Job has the time limit and the variables of that hook."""
     name, namespace = cron_job["metadata"]["name"], ROLLOUT.metadata.namespace
-    hook = next(hook for hook in ROLLOUT.spec.hooks if hook.job.cron_job == name)
+    hook = next(hook for hook in ROLLOUT.spec.hooks if hook.job and hook.job.cron_job == name)
     read = json.loads(json.dumps(cron_job)) | {"metadata": {**cron_job["metadata"], "uid": "1"}}
     assert unfit(hook, read, namespace) is None
 
@@ -55,7 +55,7 @@ def test_each_cron_job_can_be_copied(cron_job: dict[str, Any]) -> None:
 
 def test_the_examples_are_the_hooks_of_the_page() -> None:
     """All three, and the strict Role names the same."""
-    names = [hook.job.cron_job for hook in ROLLOUT.spec.hooks]
+    names = list(cron_jobs_of(ROLLOUT.spec.hooks))
     [rule] = [rule for rule in of_kind("Role")["rules"] if "resourceNames" in rule]
 
     assert [each["metadata"]["name"] for each in EXAMPLES] == names == rule["resourceNames"]

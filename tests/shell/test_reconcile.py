@@ -105,7 +105,7 @@ class Shell:
         recorder = self.recorder(settings) if keeps_records else None
         actor = Actor(self.api, self.cache, self.api.intake, sender, recorder)
         telemetry, writes = Telemetry(), PacedWrites(actor)
-        self.hooks = RolloutHooks(self.api, self.queue.mark)
+        self.hooks = RolloutHooks.over(self.api, self.queue.mark, settings.hooks)
         controllers: dict[str, Controller] = {
             "AgentRollout": RolloutController(
                 observer,

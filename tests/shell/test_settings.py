@@ -10,6 +10,7 @@ from agentrollouts.insight.alerts.alert import AlertName, AlertSeverity
 from agentrollouts.settings.alerts import Alertmanager, Links
 from agentrollouts.settings.authority import AuthoritySettings
 from agentrollouts.settings.gateways import GatewayGrant
+from agentrollouts.settings.hooks import Endpoint, HookSettings
 from agentrollouts.settings.limits import Limits
 from agentrollouts.settings.load import SettingsError, Watcher, load
 from agentrollouts.settings.settings import Log, Serve, Settings
@@ -43,6 +44,7 @@ def test_an_empty_mapping_takes_every_default(tmp_path: Path) -> None:
         namespaces=(),
         gateway_classes=(),
         gateways=(),
+        hooks=HookSettings(endpoints=()),
         limits=Limits(
             rollouts_per_namespace=1000,
             gates_per_rollout=16,
@@ -84,6 +86,9 @@ def test_a_full_file_is_read_as_it_says(tmp_path: Path) -> None:
     gateways:
     - {{namespaces: [support, "billing-*"], gateways: [infra/public], hosts: ["*.Support.example.com."]}}
     authority: {{usernamePrefix: "oidc:", unproved: Refuse}}
+    hooks:
+      endpoints:
+      - {{name: crm, url: "https://crm/a/", caFile: {ca}, secretFile: {key}, namespaces: [support]}}
     limits:
       rolloutsPerNamespace: 5
       gatesPerRollout: 3
@@ -129,6 +134,17 @@ def test_a_full_file_is_read_as_it_says(tmp_path: Path) -> None:
             ),
         ),
         authority=AuthoritySettings(username_prefix="oidc:", unproved="Refuse"),
+        hooks=HookSettings(
+            endpoints=(
+                Endpoint(
+                    name="crm",
+                    url="https://crm/a/",
+                    ca_file=ca,
+                    secret_file=key,
+                    namespaces=("support",),
+                ),
+            )
+        ),
         limits=Limits(
             rollouts_per_namespace=5,
             gates_per_rollout=3,
@@ -194,6 +210,26 @@ def test_all_problems_are_told_at_once_with_place_and_cure(tmp_path: Path) -> No
         (
             "alertmanagers: [{name: a, url: 'http://a', flavor: Auto}]",
             "- alertmanagers[0].flavor: unknown key",
+        ),
+        (
+            "hooks: {endpoints: [{name: a, url: 'http://a'}]}",
+            "- hooks.endpoints[0].secretFile: Field required",
+        ),
+        (
+            "hooks: {endpoints: [{name: a, url: 'http://a', secretFile: /no/such/file}]}",
+            "- hooks.endpoints[0].secretFile: Path does not point to a file",
+        ),
+        (
+            "hooks: {endpoints: [{name: a, url: 'http://u:p@a', secretFile: /dev/null}]}",
+            "must not contain a user or password; requests are signed with secretFile",
+        ),
+        (
+            "hooks: {endpoints: [{name: a, url: 'http://a/?key=1', secretFile: /dev/null}]}",
+            "must not contain a query or a fragment; give an address that ends with a path",
+        ),
+        (
+            "hooks: {endpoints: [{name: a, url: 'http://a', secret: s3cr3t}]}",
+            "- hooks.endpoints[0].secret: unknown key; did you mean secretFile?",
         ),
         ("links: {dashboard: '/x'}", "- links.dashboard: must be an address such as"),
         (

@@ -217,11 +217,12 @@ UNFIT: Final[dict[str, tuple[Manifest | Problem | None, str]]] = {
 def test_nothing_starts_without_the_job_that_would_repair_it(what: str) -> None:
     """The attempt is Pending with the command that corrects it, and begins once it is corrected."""
     found, command = UNFIT[what]
-    world = a_world_with(RESTORE)
+    world = a_world_with(KEEP, RESTORE)
     world.jobs.cron_jobs["restore"] = found
     world.ship(NEW)
     world.run(60)
     assert (world.state, command in ready(world)[1]) == (State.PENDING, True)
+    assert world.status.hooks == ()
     del world.jobs.cron_jobs["restore"]
     world.run_until(State.CANARY, within=60)
 

@@ -125,7 +125,7 @@ class Reason(StrEnum):
         "TemplateUnfit",
         "The Deployment in workload.deploymentRef cannot be copied for the release.",
     )
-    HOOK_UNFIT = "HookUnfit", "The CronJob of a hook cannot be copied, so nothing starts."
+    HOOK_UNFIT = "HookUnfit", "The CronJob or the endpoint of a hook cannot be used, so nothing starts."
     HOOKS_RUNNING = "HooksRunning", "Hooks have not ended yet."
     HOOK_FAILED = "HookFailed", "A hook failed, and no one has redone or waived it."
     NO_READY_ENDPOINTS = "NoReadyEndpoints", "The Service of the release has no ready endpoint."
@@ -282,7 +282,7 @@ class Reason(StrEnum):
     DRILL_FAILED = "DrillFailed", "The release is not a rollback target until a drill of it passes."
     DRILL_SKIPPED = "DrillSkipped", "The drill ended without showing anything about the release."
     ROUTE_RESTORED = "RouteRestored", "Someone else changed a traffic object; the operator restored it."
-    HOOK_STARTED = "HookStarted", "The Job of a hook was started."
+    HOOK_STARTED = "HookStarted", "The Job or a request of a hook was started."
     HOOK_ENDED = "HookEnded", "A hook succeeded, or is not needed."
     GATE_WARNED = "GateWarned", "A gate of low severity found the canary worse."
 

@@ -235,8 +235,8 @@ class AgentRolloutSpec(ApiModel):
     rollback: Rollback = Rollback()
     """How rollbacks are done and verified."""
     hooks: Annotated[tuple[Hook, ...], Field(max_length=MAX_HOOKS, json_schema_extra=list_map("name"))] = ()
-    """Jobs that run before an attempt gets traffic, or after a rollback, in this order and one at a time. At
-    most 8. Defaults to none."""
+    """Jobs and webhooks that run before an attempt gets traffic, or after a rollback, in this order and one
+    at a time. At most 8. Defaults to none."""
     drill: Drill | None = None
     """How often the operator gives a small share of the traffic to the release that a rollback would choose,
     and rolls it back on purpose. If absent, only on request, by an action of type Drill."""

@@ -110,7 +110,7 @@ ENDINGS: Final[Mapping[Reason, Ending]] = {
     Reason.RELEASE_NOT_FOUND: _object("create the AgentRelease, or name another one"),
     Reason.RELEASE_NOT_READY: _object("the AgentRelease becomes Ready; see its own condition"),
     Reason.TEMPLATE_UNFIT: _object("create or correct the Deployment in `spec.workload.deploymentRef`"),
-    Reason.HOOK_UNFIT: _object("create or correct the CronJob, with the command in the message"),
+    Reason.HOOK_UNFIT: _object("correct the CronJob or the endpoint, as the message says"),
     Reason.HOOKS_RUNNING: _itself("the hooks end"),
     Reason.HOOK_FAILED: _person("create an action of type RedoHook or WaiveHook"),
     Reason.AGENT_MISMATCH: _person("name a release of this agent"),

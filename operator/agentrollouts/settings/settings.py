@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field
 from agentrollouts.settings.alerts import Alertmanager, Links, Severities
 from agentrollouts.settings.authority import AuthoritySettings
 from agentrollouts.settings.gateways import GatewayGrant
+from agentrollouts.settings.hooks import HookSettings
 from agentrollouts.settings.lease import LeasePlace
 from agentrollouts.settings.limits import Limits
 from agentrollouts.settings.record import RecordSettings
@@ -62,6 +63,8 @@ class Settings(Section):
     """Gateways and hostnames that the routes of each namespace may use; all if empty. A rollout that names
     another one ships nothing, with the reason GatewayNotPermitted or HostNotPermitted. A route that exists
     keeps what it has, and a rollback does not depend on it."""
+    hooks: HookSettings = HookSettings()
+    """Endpoints that webhooks may call."""
     limits: Limits = Limits()
     """How much a tenant may ask for."""
     authority: AuthoritySettings = AuthoritySettings()

@@ -14,7 +14,14 @@ from pydantic import AfterValidator, Field, FilePath, SecretStr, StringConstrain
 from agentrollouts.settings.section import DnsLabel, LabelName, Section
 
 
-def _checked_url(url: str) -> str:
+def checked_address(url: str, credentials: str, rest: str) -> str:
+    """Raises `ValueError` if this is not an address without credentials.
+
+    Args:
+        url: The address.
+        credentials: What to use instead of a user and a password.
+        rest: What to give instead of a query or a fragment.
+    """
     try:
         parts = urlsplit(url)
         port_is_legal = parts.port != 0
@@ -23,10 +30,15 @@ def _checked_url(url: str) -> str:
     if parts.scheme not in {"http", "https"} or not parts.hostname or not port_is_legal:
         raise ValueError("must be an address such as http://prometheus.monitoring:9090")
     if parts.username is not None or parts.password is not None:
-        raise ValueError("must not contain a user or password; use bearerTokenFile, headers or headerFiles")
+        raise ValueError(f"must not contain a user or password; {credentials}")
     if parts.query or parts.fragment:
-        raise ValueError("must not contain a query or a fragment; give the address up to, and without, /api")
-    return url.rstrip("/")
+        raise ValueError(f"must not contain a query or a fragment; {rest}")
+    return url
+
+
+def _checked_url(url: str) -> str:
+    credentials = "use bearerTokenFile, headers or headerFiles"
+    return checked_address(url, credentials, "give the address up to, and without, /api").rstrip("/")
 
 
 def _checked_header(value: SecretStr) -> SecretStr:
@@ -49,11 +61,16 @@ class Flavor(StrEnum):
     VICTORIA_METRICS = "VictoriaMetrics"
 
 
-class Server(Section):
-    """A server that the operator calls, and how."""
+class Named(Section):
+    """A server that has a name."""
 
     name: DnsLabel
     """What it is called in messages and metrics."""
+
+
+class Server(Named):
+    """A server that the operator calls, and how."""
+
     url: Url
     """Its address, without the path of the API. Redirects are not followed and no proxy is used."""
     bearer_token_file: FilePath | None = None
@@ -92,7 +109,7 @@ class PrometheusSource(Server):
     """
 
 
-AnyServer = TypeVar("AnyServer", bound=Server)
+AnyServer = TypeVar("AnyServer", bound=Named)
 
 
 def distinct_names(sources: tuple[AnyServer, ...]) -> tuple[AnyServer, ...]:

@@ -32,6 +32,7 @@ from agentrollouts.simulation.agents import Agent, Chance, Even
 from agentrollouts.simulation.apiserver import ApiServer
 from agentrollouts.simulation.jobs import Jobs
 from agentrollouts.simulation.prometheus import Prometheus
+from agentrollouts.simulation.webhooks import Webhooks
 
 SETTLED: Final = 12
 """Decisions after which a world that does not change must be at rest: the K of the fixed point."""
@@ -83,6 +84,8 @@ class World(ApiServer):
 
     jobs: Jobs = field(default_factory=Jobs)
     """The Jobs of hooks, and the CronJobs of which they are made."""
+    webhooks: Webhooks = field(default_factory=Webhooks)
+    """The endpoints of hooks."""
 
     current_poll: Poll | None = None
     poll_result: PollResult | None = None
@@ -123,6 +126,7 @@ class World(ApiServer):
     def restart(self) -> None:
         """The operator's process ends, and another begins: it knows only what the API server has."""
         self.current_poll = self.poll_result = self.wake_at = self.problem = self._history = None
+        self.webhooks.known.clear()
 
     def serve(self, shares: Mapping[str, int], seconds: float) -> None:
         """Requests of so many seconds, until now, reach these releases in these shares."""
@@ -146,6 +150,8 @@ class World(ApiServer):
             due.append(self._next_poll(self.current_poll))
         if self.operator_runs and self.wake_at is not None:
             due.append(max(self.wake_at, self.now + SOON))
+        if self.operator_runs and (response := self.webhooks.next_time(self.now + self.skew)):
+            due.append(response - self.skew)
         return due or [datetime.max.replace(tzinfo=self.now.tzinfo)]
 
     def _next_poll(self, poll: Poll) -> datetime:
@@ -194,6 +200,7 @@ class World(ApiServer):
         todo += [lambda old=old: self.apply(old) for old in decision.expired]  # type: ignore[misc] # the same
         created = [each.manifest for each in decision.creations]
         todo += [lambda job=job: self.jobs.create(job, self.now + self.skew) for job in created]  # type: ignore[misc] # the same
+        todo += [lambda call=call: self.webhooks.send(call, self.now + self.skew) for call in decision.calls]  # type: ignore[misc] # the same
         changes = [effect() for effect in todo[:effects]]
         if effects is not None and effects < len(todo):
             self.restart()
@@ -226,6 +233,8 @@ class World(ApiServer):
             identity_proved=self.identity_proved,
             record=self._record(),
             authority=self.authority,
+            webhook_endpoints=self.webhooks.endpoints,
+            responses=self.webhooks.responses(self.now + self.skew),
         )
 
     def _record(self) -> Knowledge:

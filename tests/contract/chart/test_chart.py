@@ -359,11 +359,12 @@ def test_a_network_policy_names_the_ports_of_the_settings() -> None:
     )
 
     alertmanagers = [{"name": "a", "url": "http://alertmanager.monitoring:9093"}]
-    everything = {"prometheus": servers, "alertmanagers": alertmanagers}
+    endpoints = [{"name": "crm", "url": "https://crm.example:8443/x", "secretFile": "/secrets/crm/key"}]
+    everything = {"prometheus": servers, "alertmanagers": alertmanagers, "hooks": {"endpoints": endpoints}}
     [wider] = of_kind(rendered({"networkPolicy": {"enabled": True}, "settings": everything}), "NetworkPolicy")
 
     assert of_kind(rendered(EVERYWHERE), "NetworkPolicy") == []
-    assert [part["port"] for part in wider["spec"]["egress"][0]["ports"]][4:] == [9090, 443, 80, 9093]
+    assert [part["port"] for part in wider["spec"]["egress"][0]["ports"]][4:] == [9090, 443, 80, 9093, 8443]
     [egress] = policy["spec"]["egress"]
     assert [part["port"] for part in egress["ports"]] == [53, 53, 443, 6443, 9090, 443, 80]
     assert policy["spec"]["ingress"] == [{"ports": [{"port": "http"}]}]

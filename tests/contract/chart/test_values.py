@@ -38,7 +38,10 @@ MATRIX: Final[dict[str, Mapping[str, Any]]] = {
     },
     "network": {
         "networkPolicy": {"enabled": True, "apiServerPorts": [6443]},
-        "settings": {"prometheus": [{"name": "a", "url": URL}, {"name": "b", "url": f"{URL}:9443/x"}]},
+        "settings": {
+            "prometheus": [{"name": "a", "url": URL}, {"name": "b", "url": f"{URL}:9443/x"}],
+            "hooks": {"endpoints": [{"name": "crm", "url": URL, "secretFile": "/dev/null"}]},
+        },
     },
     "page": {
         "dashboard": {"enabled": True, "hosts": ["a.example"], "resources": {"limits": {"memory": "1Gi"}}},

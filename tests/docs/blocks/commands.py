@@ -24,7 +24,21 @@ from tests.docs.blocks.paths import wrong_paths
 from tests.docs.blocks.shell import Words, words_of
 
 OTHERS: Final = frozenset(
-    {"awk", "cd", "cosign", "curl", "cut", "echo", "grep", "head", "jq", "sha256sum", "sort", "uniq"}
+    {
+        "awk",
+        "cd",
+        "cosign",
+        "curl",
+        "cut",
+        "echo",
+        "grep",
+        "head",
+        "jq",
+        "openssl",
+        "sha256sum",
+        "sort",
+        "uniq",
+    }
 )
 """Programs of others, of which only the name is looked at. helm is in `tests/contract/docs`."""
 

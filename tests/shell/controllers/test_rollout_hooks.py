@@ -1,6 +1,7 @@
 """What is read about hooks comes back in the next observation, and their Jobs rest on a known status."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
@@ -16,9 +17,12 @@ from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.effects import Creation, Problem
 from agentrollouts.core.recovery.hooks.reads import HookReads
+from agentrollouts.core.recovery.hooks.response import Call, CallKey, Response
 from agentrollouts.core.rollout.decision import Decision
 from agentrollouts.core.rollout.observation import Observation
+from agentrollouts.settings.hooks import Endpoint, HookSettings
 from agentrollouts.shell.controllers.rollout_hooks import RolloutHooks
+from agentrollouts.shell.effects.calls import Calls
 from testkit.builders.names import AGENT, NAMESPACE, START
 from testkit.builders.rollouts import a_rollout
 from tests.shell.virtual import pass_time, run
@@ -53,6 +57,23 @@ class Server:
 
 
 @dataclass
+class Channel:
+    """Endpoints that accept everything after a second."""
+
+    sent: list[Call] = field(default_factory=list)
+
+    async def send(self, endpoint: Endpoint, call: Call) -> Response:
+        """Respond 204."""
+        assert endpoint.name == call.endpoint
+        self.sent.append(call)
+        await pass_time(1.0)
+        return Response(204)
+
+    def close(self) -> None:
+        """Nothing is kept."""
+
+
+@dataclass
 class Confirmations:
     """Whether the persisted status is current."""
 
@@ -77,7 +98,7 @@ def test_what_was_read_and_created_is_in_the_next_observation() -> None:
 
     async def work() -> None:
         marked: list[Ref] = []
-        hooks, obs = RolloutHooks(Server(), marked.append), an_observation()
+        hooks, obs = RolloutHooks.over(Server(), marked.append, HookSettings()), an_observation()
         assert hooks.seen(KEY, obs) is obs
         hooks.follow(KEY, CREATING)
         await pass_time(1.0)
@@ -100,7 +121,7 @@ def test_the_persisted_status_is_confirmed_unless_it_was_just_written(
 
     async def work() -> None:
         server, confirm = Server(), Confirmations()
-        hooks = RolloutHooks(server, lambda _: None)
+        hooks = RolloutHooks.over(server, lambda _: None, HookSettings())
 
         await hooks.create(KEY, ROLLOUT, Decision(creations=CREATING.creations, status=status), confirm)
         await hooks.create(KEY, ROLLOUT, Decision(), confirm)
@@ -115,7 +136,7 @@ def test_no_job_is_created_by_a_status_that_has_changed() -> None:
 
     async def work() -> None:
         server = Server()
-        hooks = RolloutHooks(server, lambda _: None)
+        hooks = RolloutHooks.over(server, lambda _: None, HookSettings())
         with pytest.raises(ConflictError):
             await hooks.create(KEY, ROLLOUT, CREATING, Confirmations(ConflictError("it has changed")))
 
@@ -130,7 +151,7 @@ def test_a_refusal_is_the_problem_of_hooks_and_of_nothing_else() -> None:
     """It is no error of the pass, and the next observation has it beside an untouched traffic problem."""
 
     async def work() -> None:
-        hooks = RolloutHooks(Server(ForbiddenError("no right")), lambda _: None)
+        hooks = RolloutHooks.over(Server(ForbiddenError("no right")), lambda _: None, HookSettings())
 
         assert await hooks.create(KEY, ROLLOUT, CREATING, Confirmations()) == 0.5
 
@@ -139,5 +160,35 @@ def test_a_refusal_is_the_problem_of_hooks_and_of_nothing_else() -> None:
         assert (seen.traffic_problem, seen.workload_problem) == (None, None)
         hooks.forget(KEY)
         assert hooks.seen(KEY, an_observation()).hook_problem is None
+
+    run(work())
+
+
+def test_a_request_is_begun_once_on_a_known_status() -> None:
+    """Its response, and the endpoints of the settings, are in the next observation; nothing waits for it."""
+
+    async def work() -> None:
+        marked: list[Ref] = []
+        endpoint = Endpoint(name="crm", url="http://crm/", secret_file=Path(__file__))
+        channel = Channel()
+        calls = Calls(HookSettings(endpoints=(endpoint,)), marked.append, channel)
+        hooks, confirm = RolloutHooks(Server(), marked.append, calls), Confirmations()
+        hook = {"name": "notify", "at": "BeforeTraffic", "webhook": {"endpoint": "crm"}}
+        obs = Observation(now=START, rollout=a_rollout(hooks=[hook]).build())
+        call = Call(CallKey("a/b/c/1/notify", 1), "crm", "{}", 30)
+        calling = Decision(calls=(call,))
+
+        for _ in range(3):
+            assert await hooks.create(KEY, ROLLOUT, calling, confirm) is None
+        assert hooks.seen(KEY, obs).responses == {}
+        assert hooks.seen(KEY, obs).webhook_endpoints == frozenset({"crm"})
+        await pass_time(2.0)
+
+        assert hooks.seen(KEY, obs).responses == {call.key: Response(204)}
+        assert (channel.sent, confirm.made, marked) == ([call], 1, [KEY])
+        another = Decision(calls=(Call(CallKey("a/b/c/1/notify", 2), "crm", "{}", 30),))
+        with pytest.raises(ConflictError):
+            await hooks.create(KEY, ROLLOUT, another, Confirmations(ConflictError("it has changed")))
+        assert channel.sent == [call]
 
     run(work())

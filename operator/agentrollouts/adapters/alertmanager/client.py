@@ -7,21 +7,20 @@ headers. What can block (files, names, and what the caller adds) has a few threa
 
 import asyncio
 import io
-import socket
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Final, ParamSpec, Protocol, TypeVar
+from typing import Final, ParamSpec, Protocol, TypeVar
 
 import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
 
 from agentrollouts.adapters.headers import Headed, headers_of
+from agentrollouts.adapters.resolver import Resolver
 
 THREADS: Final = 4
 """A name that is not found occupies one until the resolver of the system gives up. Then posts fail."""
@@ -103,43 +102,13 @@ class Client:
         self, server: Server, body: bytes, headers: dict[str, str], trust: ssl.SSLContext | None
     ) -> int:
         """The status of the answer. Its body is not read."""
-        connector = aiohttp.TCPConnector(ssl=trust or True, force_close=True, resolver=_Resolver(self.run))
+        connector = aiohttp.TCPConnector(ssl=trust or True, force_close=True, resolver=Resolver(self.run))
         url = f"{server.url}{_PATH}"
         async with (
             aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session,
             session.post(url, data=io.BytesIO(body), headers=headers, allow_redirects=False) as response,
         ):
             return response.status
-
-
-Lookup = tuple[socket.AddressFamily, socket.SocketKind, int, str, tuple[Any, ...]]
-
-
-class _Resolver(AbstractResolver):
-    """Looks names up in our threads: nothing ends a lookup, and the loop's own threads are few."""
-
-    def __init__(self, run: Callable[..., Awaitable[list[Lookup]]]) -> None:
-        self._run = run
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
-        """All addresses of a name. Raises `OSError` if it has none."""
-        found = await self._run(socket.getaddrinfo, host, port, family, socket.SOCK_STREAM)
-        return [
-            ResolveResult(
-                hostname=host,
-                host=str(address[0]),
-                port=int(address[1]),
-                family=kind,
-                proto=protocol,
-                flags=socket.AI_NUMERICHOST,
-            )
-            for kind, _, protocol, _, address in found
-        ]
-
-    async def close(self) -> None:
-        """Nothing is kept."""
 
 
 def _read(server: Server) -> tuple[dict[str, str], ssl.SSLContext | None]:

@@ -1,10 +1,11 @@
-"""Hooks of an AgentRollout: Jobs that the operator starts before traffic and after a rollback.
+"""Hooks of an AgentRollout: Jobs and webhooks that the operator starts before traffic and after a rollback.
 
 A hook is part of the plan and not of a release: a repair must be right on the day of the incident.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Annotated, Final
 
@@ -19,6 +20,8 @@ MAX_HOOKS: Final = 8
 """Hooks of one plan."""
 MAX_HOOK_STATES: Final = 24
 """Hooks that a status lists: those of three attempts."""
+MAX_REQUESTS: Final = 5
+"""Requests of one series of a webhook."""
 MOST_TRIES: Final = 1000
 """Tries after which a hook is not run again: a person, or a tool, repeats what does not help."""
 
@@ -45,11 +48,22 @@ class HookJob(ApiModel):
     label `agentrollouts.dev/hook: "true"` and `suspend: true`."""
 
 
+class HookWebhook(ApiModel):
+    """The webhook of a hook."""
+
+    endpoint: DnsLabel
+    """Name of an endpoint in the operator's settings (`hooks.endpoints`), which have its address. They must
+    permit this namespace."""
+
+
 class Hook(ApiModel):
-    """A Job at a named moment. No result of it delays or stops a rollback."""
+    """A Job or a webhook at a named moment. No result of it delays or stops a rollback."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
+            cel(
+                "has(self.job) != has(self.webhook)", "exactly one of `job` and `webhook` must be set", "job"
+            ),
             cel(
                 "!has(self.forTools) || self.at == 'AfterRollback'",
                 "`forTools` needs `at: AfterRollback`; before traffic no release is bad",
@@ -63,19 +77,28 @@ class Hook(ApiModel):
     at: Moment
     """When it runs. BeforeTraffic: once nothing else is in the way of an attempt, which waits for it.
     AfterRollback: once the route is back and the last runs of the bad release were seen."""
-    job: HookJob
-    """Job that it runs."""
+    job: HookJob | None = None
+    """Job that it runs. Exactly one of `job` and `webhook` must be set."""
+    webhook: HookWebhook | None = None
+    """Endpoint that it calls, with the input of the hook as a signed JSON body. A request that fails for now
+    is repeated: at most five requests, with growing pauses. The endpoint can get a request twice."""
     for_tools: (
         Annotated[tuple[ToolName, ...], Field(min_length=1, max_length=32, json_schema_extra=LIST_SET)] | None
     ) = None
     """Tools of which the bad release must have at least one; otherwise the hook is NotNeeded. It runs if the
     tools of that release are unknown. At most 32. If absent, it runs whatever tools the release has."""
     timeout_seconds: Annotated[int, Field(ge=1, le=86_400)] = 600
-    """Time that the Job has, in seconds. A Job that takes longer has failed. Defaults to 600."""
+    """Time that the Job has, in seconds. A Job that takes longer has failed. No request of a webhook begins
+    after it, and each has at most 30 s of it. Defaults to 600."""
     on_failure: OnHookFailure = OnHookFailure.HOLD
-    """What happens if it fails twice. Hold: the attempt, or after a rollback the next attempt, waits until
-    someone creates an action of type RedoHook or WaiveHook. Continue: nothing waits. A switch to a release
-    that was healthy before never waits. Defaults to Hold."""
+    """What happens if all its tries fail. Hold: the attempt, or after a rollback the next attempt, waits
+    until someone creates an action of type RedoHook or WaiveHook. Continue: nothing waits. A switch to a
+    release that was healthy before never waits. Defaults to Hold."""
+
+
+def cron_jobs_of(hooks: Iterable[Hook]) -> tuple[str, ...]:
+    """The names of the CronJobs that hooks copy, each once, in their order."""
+    return tuple(dict.fromkeys(hook.job.cron_job for hook in hooks if hook.job))
 
 
 class HookState(StrEnum):
@@ -93,6 +116,17 @@ ENDS: Final = frozenset({HookState.SUCCEEDED, HookState.FAILED, HookState.WAIVED
 """States that a hook leaves only by an action."""
 
 
+class WebhookStatus(ApiModel):
+    """The requests of a webhook."""
+
+    endpoint: DnsLabel
+    """Name of the endpoint that got the newest request."""
+    requests: Annotated[int, Field(ge=1, le=MAX_REQUESTS)] = 1
+    """Number of requests of this series, at most five. An action of type RedoHook begins another series."""
+    next_time: Time | None = None
+    """Time of the next request. Absent unless the hook waits for it."""
+
+
 class HookStatus(ApiModel):
     """A hook of one attempt."""
 
@@ -106,13 +140,17 @@ class HookStatus(ApiModel):
     """State: Waiting, Running, Succeeded, Failed, Waived, or NotNeeded because the attempt ended, the plan no
     longer has the hook, or the bad release has none of its tools."""
     tries: Annotated[int, Field(ge=0, le=10_000)] = 0
-    """Number of Jobs that were started for it, two for each series."""
+    """Number of Jobs or requests that were started for it: two Jobs or five requests at most for each series.
+    """
     job: ObjectName | None = None
     """Name of the newest Job. Absent before the first one."""
     job_uid: Annotated[str, Field(max_length=64)] | None = None
     """UID of that Job. Absent until the operator has seen it."""
+    webhook: WebhookStatus | None = None
+    """Requests of its webhook. Absent before the first one, and for a Job."""
     start_time: Time | None = None
-    """Time at which that Job was started. Absent before the first one."""
+    """Time at which that Job, or the first request of the series, was started. Absent before the first one.
+    """
     end_time: Time | None = None
     """Time at which the operator saw the end of the hook. Absent until then."""
     message: Message = ""

@@ -116,7 +116,7 @@ def _rollout(rollout: AgentRollout, neighbors: Neighbors) -> Iterator[str]:
             f"this rollout is of agent {spec.agent}; name another"
         )
     for index, hook in enumerate(spec.hooks):
-        cron_job = neighbors.find("CronJob", namespace, hook.job.cron_job)
+        cron_job = hook.job and neighbors.find("CronJob", namespace, hook.job.cron_job)
         if cron_job and (problem := job.unfit(hook, cron_job, namespace)):
             yield f"spec.hooks[{index}].job.cronJob: {problem.message}"
     if spec.workload and release:

@@ -24,7 +24,7 @@ def _redo(action: AgentRolloutAction, status: AgentRolloutStatus, desk: Desk) ->
         raise Refused(f"hook {_named(entry)} has had {entry.tries} tries; waive it")
     if running := next((each for each in status.hooks if each.state is HookState.RUNNING), None):
         raise Waits(f"hook {_named(running)} is running")
-    redone = entry.copy_with(state=HookState.WAITING, job_uid=None, end_time=None, message="")
+    redone = entry.copy_with(state=HookState.WAITING, job_uid=None, webhook=None, end_time=None, message="")
     return Fact(_with(status, entry, redone), f"hook {_named(entry)} runs again, with the same key")
 
 
@@ -37,7 +37,10 @@ def _waive(action: AgentRolloutAction, status: AgentRolloutStatus, desk: Desk) -
     if entry.state not in {HookState.FAILED, HookState.WAITING}:
         raise Refused(f"hook {_named(entry)} neither failed nor waits: it is {entry.state}")
     act = PersonalAct(**signature(action, desk.now))
-    waived = entry.copy_with(state=HookState.WAIVED, end_time=entry.end_time or desk.now, waived=act)
+    webhook = entry.webhook and entry.webhook.copy_with(next_time=None)
+    waived = entry.copy_with(
+        state=HookState.WAIVED, end_time=entry.end_time or desk.now, waived=act, webhook=webhook
+    )
     done = _with(status, entry, waived)
     if _is_awaited(entry, status) and status.attempt:
         given = status.attempt.approved_by

@@ -108,7 +108,7 @@ def conclude(s: Situation, move: moves.Move) -> Decision:
         hook_reads=reads,
         evidence=evidence_query(s, status),
         poll=questions,
-        wake_at=_wake_at(s, status, move, pods.until(), hooks.until(reads)),
+        wake_at=_wake_at(s, status, move, pods.until(), hooks.until(reads, status)),
     )
     if is_due:  # chores rest on the persisted status, so they wait until that is the new one
         return decision
@@ -116,6 +116,7 @@ def conclude(s: Situation, move: moves.Move) -> Decision:
         decision,
         chores=tuple(pods.changes()),
         creations=tuple(hooks.creations()),
+        calls=tuple(hooks.calls()),
         expired=expired(s.obs.answered, s.obs.rollout),
     )
 

@@ -8,6 +8,7 @@ from agentrollouts.core.effects import Creation, Deletion, Effect, Event
 from agentrollouts.core.metrics.evidence import EvidenceQuery
 from agentrollouts.core.metrics.poll import Poll
 from agentrollouts.core.recovery.hooks.reads import NO_READS, HookReads
+from agentrollouts.core.recovery.hooks.response import Call
 from agentrollouts.core.rollout.requests.answering import Answer
 
 
@@ -42,6 +43,9 @@ class Decision:
     """What hooks depend on: read it, and read it again while it is listed. No traffic waits for it."""
     creations: tuple[Creation, ...] = ()
     """Jobs to create, after everything else. They rest on the persisted status."""
+    calls: tuple[Call, ...] = ()
+    """Requests of webhooks to make, unless that was begun. They rest on the persisted status, and nothing
+    waits for them."""
     expired: tuple[Deletion, ...] = ()
     """Answered actions about attempts that the history has dropped: chores that may stay undone."""
     answers: tuple[Answer, ...] = ()

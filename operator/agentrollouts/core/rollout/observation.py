@@ -19,6 +19,7 @@ from agentrollouts.core.metrics.poll import PollResult
 from agentrollouts.core.record.knowledge import NOTHING_KNOWN, Knowledge
 from agentrollouts.core.recovery.group.member import Member
 from agentrollouts.core.recovery.group.requirements import Others
+from agentrollouts.core.recovery.hooks.response import Responses
 from agentrollouts.core.release.snapshot import releases_of
 
 MAX_KNOWN: Final = 64
@@ -85,6 +86,11 @@ class Observation:
     """Jobs of hooks, by name, in the same way."""
     hook_problem: Problem | None = None
     """Why the last creation of a Job failed; None once one succeeded."""
+    webhook_endpoints: frozenset[str] | None = None
+    """Endpoints of the settings that webhooks of the namespace may use; None if all, as in a simulation, or
+    if no hook has a webhook."""
+    responses: Responses = field(default_factory=dict)
+    """What became of the requests of webhooks, as far as it is known."""
     poll_result: PollResult | None = None
     actions: tuple[AgentRolloutAction, ...] = ()
     """What people have requested of this rollout, whether or not it was taken."""

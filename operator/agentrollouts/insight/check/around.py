@@ -3,14 +3,18 @@
 from collections.abc import Iterator
 
 from agentrollouts.api.names import LABEL_HOOK, LABEL_TEMPLATE
+from agentrollouts.api.recovery.hooks import cron_jobs_of
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.insight.check.lines import Line, Manifest, Mark, Seen
 
 
 def around(seen: Seen, rollout: AgentRollout) -> Iterator[Line]:
     """All of them."""
-    for cron_job in dict.fromkeys(each.job.cron_job for each in rollout.spec.hooks):
+    for cron_job in cron_jobs_of(rollout.spec.hooks):
         yield _cron_job(seen, cron_job)
+    for endpoint in dict.fromkeys(each.webhook.endpoint for each in rollout.spec.hooks if each.webhook):
+        text = f"whether the settings of the operator have endpoint {endpoint} cannot be seen from here"
+        yield Line(Mark.UNKNOWN, text, "without it, an attempt is Pending; see docs/webhooks.md")
     if rollout.spec.workload:
         yield _template(seen, rollout.spec.workload.deployment_ref.name)
     if rollout.spec.fallback:

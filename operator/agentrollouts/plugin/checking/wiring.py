@@ -7,6 +7,7 @@ from typing import Final
 
 from agentrollouts.api.names import API_VERSION, GROUP
 from agentrollouts.api.people.action import ActionType
+from agentrollouts.api.recovery.hooks import cron_jobs_of
 from agentrollouts.insight.check.installation import CREATE, OPERATOR
 from agentrollouts.insight.check.lines import Found, Seen
 from agentrollouts.insight.check.release import SERVICE_OF, route_of, services, snapshots
@@ -75,7 +76,7 @@ def _around(kubectl: Kubectl, rollout: Manifest) -> dict[str, Found]:
     spec, route = parsed.spec, route_of(parsed)
     first = {
         "AgentRelease": ("agentreleases", [spec.release_ref.name]),
-        "CronJob": ("cronjobs", [each.job.cron_job for each in spec.hooks]),
+        "CronJob": ("cronjobs", list(cron_jobs_of(spec.hooks))),
         "Deployment": ("deployments", [spec.workload.deployment_ref.name] if spec.workload else []),
     }
     if route:

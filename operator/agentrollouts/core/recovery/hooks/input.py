@@ -36,7 +36,7 @@ def variables(
         snapshots: The snapshots of the agent, by name.
     """
     is_before = entry.at is Moment.BEFORE_TRAFFIC
-    facts = _before(rollout.status, new) if is_before else _after(rollout.status, entry.attempt, snapshots)
+    facts = _before(rollout, new) if is_before else _after(rollout.status, entry.attempt, snapshots)
     subject = facts.get("new" if is_before else "bad")
     if subject is None:
         return {}
@@ -44,13 +44,13 @@ def variables(
     about = _about(rollout, entry)
     scalars = {
         "KEY": about["key"],
-        "ATTEMPT_KEY": attempt_key_of(rollout, entry),
+        "ATTEMPT_KEY": about["attemptKey"],
         "RELEASE": subject["release"],
         "DIGEST": subject["digest"],
         "START": window.get("start"),
         "END": window.get("end"),
-        "CANARY_URL": _url(rollout, new) if is_before else None,
-        "STABLE_URL": _url(rollout, rollout.status.stable) if is_before else None,
+        "CANARY_URL": facts.get("canaryUrl"),
+        "STABLE_URL": facts.get("stableUrl"),
         "JSON": json.dumps(about | facts, ensure_ascii=False),
     }
     return {name: str(text) for name, text in scalars.items() if text is not None}
@@ -65,12 +65,14 @@ def _about(rollout: AgentRollout, entry: HookStatus) -> dict[str, Any]:
         "at": entry.at.value,
         "agent": rollout.spec.agent,
         "attempt": entry.attempt,
+        "attemptKey": attempt_key_of(rollout, entry),
     }
 
 
-def _before(status: AgentRolloutStatus, new: ReleaseRecord | None) -> dict[str, Any]:
-    records = {"new": new, "stable": status.stable}
-    return {name: _release(record) for name, record in records.items() if record}
+def _before(rollout: AgentRollout, new: ReleaseRecord | None) -> dict[str, Any]:
+    records = {"new": new, "stable": rollout.status.stable}
+    urls = {"canaryUrl": _url(rollout, new), "stableUrl": _url(rollout, rollout.status.stable)}
+    return {name: _release(record) for name, record in records.items() if record} | _without_none(urls)
 
 
 def bad_release(status: AgentRolloutStatus, number: int) -> ReleaseRecord | None:

@@ -41,7 +41,7 @@ def job_name(rollout: AgentRollout, entry: HookStatus, tries: int) -> str:
 
 def unfit(hook: Hook, cron_job: Manifest | None, namespace: str) -> Problem | None:
     """Why a CronJob cannot be copied for a hook, and the command that corrects it."""
-    name = hook.job.cron_job
+    name = hook.job.cron_job if hook.job else ""
     where = f"cronjob {name} --namespace={namespace}"
     if cron_job is None:
         text = f"CronJob {name} of hook {hook.name} does not exist; create it, suspended and with the label"
@@ -79,7 +79,7 @@ def job_of(
     added = [{"name": f"{PREFIX}{name}", "value": text} for name, text in variables.items()]
     for container in spec["template"]["spec"]["containers"]:
         container["env"] = [*(container.get("env") or ()), *added]
-    annotations = {ANNOTATION_HOOK_OF: hook.job.cron_job, ANNOTATION_HOOK_KEY: key_of(rollout, entry)}
+    annotations = {ANNOTATION_HOOK_OF: owner["name"], ANNOTATION_HOOK_KEY: key_of(rollout, entry)}
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",

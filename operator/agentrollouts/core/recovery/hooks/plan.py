@@ -12,7 +12,15 @@ from typing import Final
 
 from agentrollouts.api.attempt import Trigger
 from agentrollouts.api.objects import ObjectMeta
-from agentrollouts.api.recovery.hooks import ENDS, MAX_HOOK_STATES, Hook, HookState, HookStatus, Moment
+from agentrollouts.api.recovery.hooks import (
+    ENDS,
+    MAX_HOOK_STATES,
+    Hook,
+    HookState,
+    HookStatus,
+    Moment,
+    cron_jobs_of,
+)
 from agentrollouts.api.recovery.tools import tools_of
 from agentrollouts.api.rollback import Rollback
 from agentrollouts.api.rollout import AgentRollout
@@ -21,8 +29,11 @@ from agentrollouts.core.effects import Creation, Problem
 from agentrollouts.core.recovery.hooks.input import bad_release, variables
 from agentrollouts.core.recovery.hooks.job import job_of, unfit
 from agentrollouts.core.recovery.hooks.reads import NO_READS, HookReads
+from agentrollouts.core.recovery.hooks.response import Call, Responses
 from agentrollouts.core.recovery.hooks.scope import without_work
-from agentrollouts.core.recovery.hooks.step import Objects, View, is_missing, stepped
+from agentrollouts.core.recovery.hooks.step import is_missing, stepped
+from agentrollouts.core.recovery.hooks.view import Objects, View
+from agentrollouts.core.recovery.hooks.webhook import call_of
 from agentrollouts.core.states import is_pending
 
 SOON: Final = timedelta(seconds=2)
@@ -42,10 +53,17 @@ class Hooks:
     jobs: Objects
     refused: Problem | None
     """Why the last creation of a Job failed."""
+    endpoints: frozenset[str] | None = None
+    """Endpoints that webhooks of the namespace may use; None if all."""
+    responses: Responses = field(default_factory=dict)
+    """What became of the requests of webhooks."""
     snapshots: Mapping[str, ObjectMeta] = field(default_factory=dict)
     """Those of the agent, by name, which say what tools a release has."""
     starting: ReleaseRecord | None = None
     """The release that begins as soon as the hooks before its traffic have ended."""
+    is_fit: bool = True
+    """Whether everything that the plan runs is known to be usable. Until then no hook before traffic starts,
+    so that none fails for what the attempt waits for."""
     pauses: bool = False
     """Whether a rollback is not on the route yet. Until then no Job is looked at: none can delay it."""
 
@@ -79,13 +97,13 @@ class Hooks:
             return NO_READS
         cron_jobs, jobs = set[str](), set[str]()
         if self.starting:
-            cron_jobs |= {hook.job.cron_job for hook in self.rollout.spec.hooks}
+            cron_jobs |= {*cron_jobs_of(self.rollout.spec.hooks)}
         entry = self._current(after)
         if entry and entry.job and entry.state is HookState.RUNNING:
             jobs.add(entry.job)
         hook = self._hook(entry) if entry else None
         is_uncreated = entry is not None and (entry.state is HookState.WAITING or entry.job_uid is None)
-        if hook and is_uncreated:
+        if hook and hook.job and is_uncreated:
             cron_jobs.add(hook.job.cron_job)
         return HookReads(frozenset(cron_jobs), frozenset(jobs))
 
@@ -93,7 +111,9 @@ class Hooks:
         """The Job of the newest try, if the persisted status has it and the API server does not."""
         entry = None if self.pauses else self._current(self.rollout.status)
         hook = self._hook(entry) if entry else None
-        if entry is None or hook is None or not is_missing(entry, self._view(entry, self.rollout.status)):
+        if entry is None or hook is None or hook.job is None:
+            return
+        if not is_missing(entry, self._view(entry, self.rollout.status)):
             return
         cron_job = self.cron_jobs.get(hook.job.cron_job)
         if cron_job is None or isinstance(cron_job, Problem):
@@ -102,15 +122,39 @@ class Hooks:
         if given and unfit(hook, cron_job, self.rollout.metadata.namespace) is None:
             yield Creation(job_of(self.rollout, hook, entry, cron_job, given))
 
-    def until(self, reads: HookReads) -> datetime | None:
-        """When to look again; None while nothing is left to do."""
-        if not reads:
-            return None
+    def calls(self) -> Iterator[Call]:
+        """The request of the newest try, if the persisted status has it and there is no response yet."""
+        entry = None if self.pauses else self._current(self.rollout.status)
+        if entry is None or entry.webhook is None:
+            return
+        given = variables(self.rollout, entry, self.starting, self.snapshots)
+        call = call_of(self.rollout, self._hook(entry), entry, given["JSON"]) if given else None
+        if call and call.key not in self.responses:
+            yield call
+
+    def until(self, reads: HookReads, after: AgentRolloutStatus) -> datetime | None:
+        """When to look again; None while nothing is left to do.
+
+        Args:
+            reads: What the next decision needs to know.
+            after: The next status.
+        """
+        times = (self._call_time(after), self._read_time(reads) if reads else None)
+        return min(filter(None, times), default=None)
+
+    def _read_time(self, reads: HookReads) -> datetime:
         seen = [self.jobs.get(name) for name in reads.jobs]
         seen += [self.cron_jobs.get(name) for name in reads.cron_jobs]
         is_stuck = self.refused is not None or any(isinstance(each, Problem) for each in seen)
         is_stuck = is_stuck or not (reads.jobs or reads.without(self.cron_jobs, self.jobs))
         return self.now + (LATER if is_stuck else SOON)
+
+    def _call_time(self, after: AgentRolloutStatus) -> datetime | None:
+        """When the next request is due, or the one in progress might have been forgotten."""
+        entry = None if self.pauses else self._current(after)
+        if entry is None or entry.webhook is None:
+            return None
+        return entry.webhook.next_time or self.now + LATER
 
     def _repairs(self, after: AgentRolloutStatus) -> Iterator[HookStatus]:
         """The hooks of a rollback whose window has just become final."""
@@ -125,7 +169,7 @@ class Hooks:
     def _preparations(self, after: AgentRolloutStatus) -> Iterator[HookStatus]:
         """The hooks before the traffic of the pending attempt, once it waits for nothing else."""
         attempt = after.attempt
-        if self.starting is None or attempt is None or not is_pending(after):
+        if self.starting is None or not self.is_fit or attempt is None or not is_pending(after):
             return
         if attempt.digest == self.starting.digest:
             yield from self._new(attempt.number, Moment.BEFORE_TRAFFIC, after)
@@ -163,7 +207,7 @@ class Hooks:
         """Whether a waiting hook starts now, or is not needed anymore."""
         if entry.at is Moment.AFTER_ROLLBACK or not self._is_current(entry, status):
             return True
-        return self.starting is not None
+        return self.starting is not None and self.is_fit
 
     def _is_current(self, entry: HookStatus, status: AgentRolloutStatus) -> bool:
         """Whether something still depends on the hook; a hook before traffic ends with its attempt."""
@@ -184,6 +228,8 @@ class Hooks:
             jobs=self.jobs,
             refused=self.refused,
             now=self.now,
+            endpoints=self.endpoints,
+            responses=self.responses,
         )
 
 

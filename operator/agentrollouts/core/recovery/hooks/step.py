@@ -1,19 +1,18 @@
-"""The machine of one hook: from what was read about its Job to its next entry in the status.
+"""The machine of one hook: from what is known of its Job or request to its next entry in the status.
 
 The order of writes is: intent in the status, then the Job by its name, then its UID in the status, then its
 end in the status. So after a crash the next process knows which Job might exist, and finds it by its name.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final
 
 from agentrollouts.api.names import ANNOTATION_HOOK_KEY
-from agentrollouts.api.recovery.hooks import Hook, HookState, HookStatus
-from agentrollouts.api.rollout import AgentRollout
+from agentrollouts.api.recovery.hooks import HookState, HookStatus
 from agentrollouts.core.effects import Manifest, Problem
 from agentrollouts.core.recovery.hooks.job import job_name, key_of, unfit
+from agentrollouts.core.recovery.hooks.view import View, ended
+from agentrollouts.core.recovery.hooks.webhook import requested, watched
 from agentrollouts.core.rights import with_command
 
 TRIES: Final = 2
@@ -21,31 +20,14 @@ TRIES: Final = 2
 ROLE: Final = "hooks"
 """Role of the chart that a namespace must bind, without the name of the operator."""
 
-Objects = Mapping[str, Manifest | Problem | None]
-"""Objects as they were read, by name."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class View:
-    """What one step of a hook depends on."""
-
-    rollout: AgentRollout
-    hook: Hook | None
-    """The hook in the plan; None if the plan no longer has it."""
-    is_current: bool
-    """Whether something still depends on it: an attempt that waits, or a repair."""
-    cron_jobs: Objects
-    jobs: Objects
-    refused: Problem | None
-    """Why the last creation of a Job failed."""
-    now: datetime
-
 
 def stepped(entry: HookStatus, view: View) -> HookStatus:
     """The entry after the next step; the same value while there is nothing to note."""
     if entry.state is HookState.WAITING:
         return _started(entry, view)
-    return _watched(entry, view) if entry.state is HookState.RUNNING else entry
+    if entry.state is HookState.RUNNING:
+        return watched(entry, entry.webhook, view) if entry.webhook else _watched(entry, view)
+    return entry
 
 
 def is_missing(entry: HookStatus, view: View) -> bool:
@@ -57,7 +39,9 @@ def is_missing(entry: HookStatus, view: View) -> bool:
 def _started(entry: HookStatus, view: View) -> HookStatus:
     """The intent, if the CronJob can be copied."""
     if view.hook is None or not view.is_current:
-        return _ended(entry, view, HookState.NOT_NEEDED)
+        return ended(entry, view, HookState.NOT_NEEDED)
+    if view.hook.job is None:
+        return requested(entry, view, view.hook)
     name = view.hook.job.cron_job
     if name not in view.cron_jobs:
         return entry
@@ -65,7 +49,7 @@ def _started(entry: HookStatus, view: View) -> HookStatus:
     if isinstance(found, Problem):
         return _waiting(entry, view, found)
     if why := unfit(view.hook, found, view.rollout.metadata.namespace):
-        return _ended(entry, view, HookState.FAILED, why.message)
+        return ended(entry, view, HookState.FAILED, why.message)
     return _tried(entry, view)
 
 
@@ -87,7 +71,7 @@ def _seen(entry: HookStatus, view: View, job: Manifest) -> HookStatus:
     if entry.job_uid is None:
         return entry.copy_with(job_uid=str(metadata.get("uid") or entry.job)[:64], message="")
     if _has(job, "Complete"):
-        return _ended(entry, view, HookState.SUCCEEDED)
+        return ended(entry, view, HookState.SUCCEEDED)
     if failure := _has(job, "Failed"):
         return _failed(entry, view, _why(entry, view, failure))
     return entry.copy_with(message="") if entry.message else entry
@@ -95,12 +79,12 @@ def _seen(entry: HookStatus, view: View, job: Manifest) -> HookStatus:
 
 def _absent(entry: HookStatus, view: View) -> HookStatus:
     """Its Job does not exist yet: it will be created, unless that is impossible now."""
-    if view.hook is None:
-        return _ended(entry, view, HookState.NOT_NEEDED)
+    if view.hook is None or view.hook.job is None:
+        return ended(entry, view, HookState.NOT_NEEDED)
     found = view.cron_jobs.get(view.hook.job.cron_job, view.refused)
     if view.hook.job.cron_job in view.cron_jobs and not isinstance(found, Problem):
         if why := unfit(view.hook, found, view.rollout.metadata.namespace):
-            return _ended(entry, view, HookState.FAILED, why.message)
+            return ended(entry, view, HookState.FAILED, why.message)
         found = view.refused
     return _waiting(entry, view, found) if isinstance(found, Problem) else entry
 
@@ -111,8 +95,9 @@ def _vanished(entry: HookStatus, view: View) -> HookStatus:
 
 def _failed(entry: HookStatus, view: View, message: str) -> HookStatus:
     """The next try, or the end of the series."""
-    is_spent = entry.tries % TRIES == 0 or view.hook is None or not view.is_current
-    return _ended(entry, view, HookState.FAILED, message) if is_spent else _tried(entry, view)
+    is_planned = view.hook is not None and view.hook.job is not None
+    is_spent = entry.tries % TRIES == 0 or not is_planned or not view.is_current
+    return ended(entry, view, HookState.FAILED, message) if is_spent else _tried(entry, view)
 
 
 def _tried(entry: HookStatus, view: View) -> HookStatus:
@@ -122,14 +107,11 @@ def _tried(entry: HookStatus, view: View) -> HookStatus:
         tries=tries,
         job=job_name(view.rollout, entry, tries),
         job_uid=None,
+        webhook=None,
         start_time=view.now,
         end_time=None,
         message="",
     )
-
-
-def _ended(entry: HookStatus, view: View, state: HookState, message: str = "") -> HookStatus:
-    return entry.replace(state=state, end_time=view.now, message=message)
 
 
 def _waiting(entry: HookStatus, view: View, problem: Problem) -> HookStatus:

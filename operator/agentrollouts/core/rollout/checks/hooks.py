@@ -12,6 +12,7 @@ from agentrollouts.core.effects import Problem
 from agentrollouts.core.recovery.hooks.job import unfit
 from agentrollouts.core.recovery.hooks.plan import Hooks
 from agentrollouts.core.recovery.hooks.step import ROLE
+from agentrollouts.core.recovery.hooks.webhook import unpermitted
 from agentrollouts.core.rights import with_command
 from agentrollouts.core.rollout.commands import create_action
 from agentrollouts.core.rollout.situation import Situation
@@ -33,8 +34,11 @@ def hooks_of(s: Situation, starting: ReleaseRecord | None, after: AgentRolloutSt
         cron_jobs=s.obs.cron_jobs,
         jobs=s.obs.jobs,
         refused=s.obs.hook_problem,
+        endpoints=s.obs.webhook_endpoints,
+        responses=s.obs.responses,
         snapshots=s.obs.snapshots,
         starting=starting,
+        is_fit=starting is None or _unfit(s) is None,
         pauses=attempt is not None and attempt.state is State.ROLLING_BACK,
     )
 
@@ -49,10 +53,10 @@ def unrepaired(s: Situation) -> Problem | None:
 
 
 def unprepared(s: Situation, record: ReleaseRecord) -> Problem | None:
-    """Why a release cannot begin once nothing else is missing: a CronJob, or a hook before its traffic."""
+    """Why a release cannot begin once nothing else is missing: a hook is unfit, or not over."""
     if not s.spec.hooks:
         return None
-    if problem := _uncopied(s):
+    if problem := _unfit(s):
         return problem
     attempt = s.status.attempt
     number = attempt.number if attempt and is_pending(s.status) and attempt.digest == record.digest else None
@@ -79,9 +83,20 @@ def failure(rollout: AgentRollout, entry: HookStatus) -> str:
 
 def progress(entry: HookStatus) -> str:
     """What a hook that has not ended does."""
-    what = f"runs as Job {entry.job}" if entry.state is HookState.RUNNING else "waits to be started"
     why = f": {entry.message}" if entry.message else ""
-    return f"Hook {entry.name} of attempt {entry.attempt} {what}{why}"
+    return f"Hook {entry.name} of attempt {entry.attempt} {_doing(entry)}{why}"
+
+
+def what_runs(entry: HookStatus) -> str:
+    """The Job or the request of the newest try."""
+    return f"a request to endpoint {entry.webhook.endpoint}" if entry.webhook else f"Job {entry.job}"
+
+
+def _doing(entry: HookStatus) -> str:
+    if entry.state is HookState.RUNNING:
+        return f"runs as {what_runs(entry)}"
+    next_time = entry.webhook.next_time if entry.webhook else None
+    return f"waits for its next request at {next_time:%H:%M:%S} UTC" if next_time else "waits to be started"
 
 
 def _holds(s: Situation, entry: HookStatus) -> bool:
@@ -90,10 +105,24 @@ def _holds(s: Situation, entry: HookStatus) -> bool:
     return entry.state is HookState.FAILED and named is not None and named.on_failure is OnHookFailure.HOLD
 
 
+def _unfit(s: Situation) -> Problem | None:
+    """The first hook that could not run, before it is needed."""
+    return _uncallable(s) or _uncopied(s)
+
+
+def _uncallable(s: Situation) -> Problem | None:
+    """The first endpoint that webhooks of the namespace may not use."""
+    namespace = s.obs.rollout.metadata.namespace
+    found = (unpermitted(hook, s.obs.webhook_endpoints, namespace) for hook in s.spec.hooks)
+    return next(filter(None, found), None)
+
+
 def _uncopied(s: Situation) -> Problem | None:
     """The first CronJob that cannot be copied, before it is needed: nothing starts without its repair."""
     namespace = s.obs.rollout.metadata.namespace
     for hook in s.spec.hooks:
+        if hook.job is None:
+            continue
         name = hook.job.cron_job
         if name not in s.obs.cron_jobs:
             return Problem(Reason.HOOKS_RUNNING, f"CronJob {name} of hook {hook.name} has not been read yet")

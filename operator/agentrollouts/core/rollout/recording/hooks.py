@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from agentrollouts.api.record.entry import RecordEvent
 from agentrollouts.api.recovery.hooks import ENDS, HookState, HookStatus
 from agentrollouts.api.status import AgentRolloutStatus
+from agentrollouts.core.rollout.checks.hooks import what_runs
 from agentrollouts.core.rollout.recording.draft import Draft
 from agentrollouts.core.rollout.situation import Situation
 
@@ -15,7 +16,7 @@ def hook_entries(s: Situation, after: AgentRolloutStatus) -> Iterator[Draft]:
     for entry in after.hooks:
         old = known.get((entry.attempt, entry.at, entry.name))
         if entry.state is HookState.RUNNING and (old is None or old.tries != entry.tries):
-            yield _now(s, RecordEvent.HOOK_STARTED, after, f"{_named(entry)}: Job {entry.job}")
+            yield _now(s, RecordEvent.HOOK_STARTED, after, f"{_named(entry)}: {what_runs(entry)}")
         elif entry.state is (old.state if old else HookState.WAITING):
             continue
         elif entry.state is HookState.WAIVED and entry.waived:

@@ -12,7 +12,7 @@ from agentrollouts.core.conditions import DATA_RECOVERED, condition
 from agentrollouts.core.effects import Event
 from agentrollouts.core.history import is_drill
 from agentrollouts.core.recovery.hooks.plan import repairs_after
-from agentrollouts.core.rollout.checks.hooks import failure, progress
+from agentrollouts.core.rollout.checks.hooks import failure, progress, what_runs
 from agentrollouts.core.rollout.situation import Situation
 
 ANNOUNCED: Final = ENDS - {HookState.FAILED}
@@ -47,7 +47,7 @@ def hook_events(before: AgentRolloutStatus, after: AgentRolloutStatus) -> Iterat
         which = f"Hook {entry.name} of attempt {entry.attempt}"
         if entry.state is HookState.RUNNING and (old is None or old.tries != entry.tries):
             again = f"; the try before failed: {old.message}" if old and old.tries and old.message else ""
-            yield Event(Reason.HOOK_STARTED, f"{which}: try {entry.tries} is Job {entry.job}{again}")
+            yield Event(Reason.HOOK_STARTED, f"{which}: try {entry.tries} is {what_runs(entry)}{again}")
         elif entry.state is not (old.state if old else HookState.WAITING) and entry.state in ANNOUNCED:
             why = f": {entry.message}" if entry.state is HookState.NOT_NEEDED and entry.message else ""
             yield Event(Reason.HOOK_ENDED, f"{which}: {entry.state}{why}")

@@ -1,0 +1,134 @@
+"""An endpoint as the task of a webhook sees it: a request in, a response out, within a hard deadline.
+
+Requests are rare, so each has a connection of its own: nothing is kept, and nothing has to be closed. No
+text of an exception is used, since it can repeat addresses. What can block (files and names) has a few
+threads of its own.
+"""
+
+import asyncio
+import io
+import os
+import socket
+import ssl
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Final, ParamSpec, Protocol, TypeVar
+
+import aiohttp
+
+from agentrollouts.adapters.resolver import Resolver
+from agentrollouts.adapters.webhook.signing import SecretError, keys_of, signed
+from agentrollouts.core.recovery.hooks.response import MAX_BODY, Call, Response, quoted
+
+THREADS: Final = 8
+"""A name that is not found occupies one until the resolver of the system gives up."""
+P = ParamSpec("P")
+T = TypeVar("T")
+
+READ_SECONDS: Final = 5.0
+"""Limit for the body of a refusal; without it, the status code says enough."""
+_HEADERS: Final = {
+    "Accept-Encoding": "identity",  # the limit counts bytes as they come
+    "Content-Type": "application/json",
+    "User-Agent": "agentrollouts",
+}
+
+
+class Endpoint(Protocol):
+    """An endpoint as an administrator describes it; `settings.hooks.Endpoint` is one."""
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+
+    @property
+    def secret_file(self) -> Path:
+        """File of the secret."""
+
+    @property
+    def ca_file(self) -> Path | None:
+        """Certificates to trust instead of the system's."""
+
+
+class Client:
+    """Calls all endpoints, with a few threads of its own; ended by `close`."""
+
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="webhook")
+
+    def close(self) -> None:
+        """Start nothing anymore."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def send(self, endpoint: Endpoint, call: Call) -> Response:
+        """Make a request. Nothing that an endpoint does raises."""
+        body = call.body.encode()
+        if len(body) > MAX_BODY:
+            return Response(text=f"was not called: the input of the hook is longer than {MAX_BODY} bytes")
+        try:
+            async with asyncio.timeout(call.seconds):
+                keys, trust = await self._run(_read, endpoint)
+                headers = _HEADERS | signed(keys, call.key.id, int(time.time()), body)
+                return await self._post(endpoint.url, headers, body, trust)
+        except TimeoutError:
+            return Response(text=f"did not respond within {call.seconds:g} s")
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            return Response(text=_cause(error))
+
+    async def _post(
+        self, url: str, headers: dict[str, str], body: bytes, trust: ssl.SSLContext | None
+    ) -> Response:
+        connector = aiohttp.TCPConnector(ssl=trust or True, force_close=True, resolver=Resolver(self._run))
+        async with (
+            aiohttp.ClientSession(
+                connector=connector,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trust_env=False,
+                auto_decompress=False,
+            ) as session,
+            session.post(url, data=io.BytesIO(body), headers=headers, allow_redirects=False) as response,
+        ):
+            return Response(response.status, "" if response.ok else await _beginning(response))
+
+    async def _run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        call = partial(function, *args, **kwargs)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+
+
+async def _beginning(response: aiohttp.ClientResponse) -> str:
+    """What the body of a refusal begins with; empty if it does not come."""
+    body = b""
+    try:
+        async with asyncio.timeout(READ_SECONDS):
+            while len(body) < MAX_BODY and (part := await response.content.read(MAX_BODY - len(body))):
+                body += part
+    except (TimeoutError, aiohttp.ClientError, OSError):
+        pass
+    return quoted(body)
+
+
+def _read(endpoint: Endpoint) -> tuple[tuple[bytes, ...], ssl.SSLContext | None]:
+    """Keys, read for each request since they rotate, and whom to trust. Raises `OSError`, `SecretError`."""
+    is_safe = endpoint.url.startswith("https:")
+    trust = ssl.create_default_context(cafile=endpoint.ca_file) if is_safe else None
+    return keys_of(endpoint.secret_file.read_text(errors="replace")), trust
+
+
+def _cause(error: Exception) -> str:
+    """What went wrong, without paths and addresses, as tenants read it."""
+    if isinstance(error, SecretError):
+        return f"was not called: {error}; ask the administrator to correct it"
+    if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError):
+        return (
+            "was not called: its secret or certificates cannot be read; ask the administrator to correct it"
+        )
+    if isinstance(error, aiohttp.ClientConnectorCertificateError | ssl.SSLError):
+        return "has a certificate that is not trusted; ask the administrator to set its caFile"
+    if isinstance(getattr(error, "os_error", error), socket.gaierror):
+        return "could not be reached: its name is unknown"
+    if isinstance(error, OSError) and error.errno:
+        return f"could not be reached: {os.strerror(error.errno)}"
+    return f"gave no valid response ({type(error).__name__})"
