@@ -1,6 +1,7 @@
 """Actions by the chart's policies: in whose name they are, and which verb each needs."""
 
 import json
+import shlex
 from typing import Any, Final
 
 import pytest
@@ -35,6 +36,7 @@ from tests.contract.chart.policies import (
 )
 from tests.contract.chart.rendering import FULL_NAME, of_kind
 from tests.contract.people import Someone
+from tests.docs.blocks.shown import agrees, command_of
 
 APPROVE, PROMOTE, HOLD, ROLL_BACK, RETRY = (
     ActionType.APPROVE,
@@ -141,6 +143,17 @@ def test_an_action_that_is_applied_again_keeps_its_name(world: Stack) -> None:
     assert said == [f"{name} created", f"{name} unchanged", f"{name} unchanged"]
     assert Someone(world).get(manifest)["spec"]["requestedBy"] == DANA
     Someone(world).delete(manifest, dry_run=False)
+
+
+def test_the_page_shows_this_refusal(world: Stack) -> None:
+    """As kubectl prints it for someone who may not approve; the name of the installation differs."""
+    command = command_of("docs/security.md", "kubectl create")
+    words = [*shlex.split(command.text)[1:-1], "-"]
+
+    with pytest.raises(CommandError) as refused:
+        world.kubectl(*words, stdin=json.dumps(an_action(APPROVE, DANA)))
+
+    assert agrees(command.output, str(refused.value).replace(FULL_NAME, "agentrollouts"))
 
 
 def test_server_side_apply_is_for_those_who_may_patch(world: Stack) -> None:
