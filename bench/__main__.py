@@ -12,8 +12,10 @@ from bench.figures import (
     active,
     breach,
     breaches,
+    dashboard,
     following,
     going_back,
+    going_back_alerting,
     going_back_hooked,
     group,
     idle,
@@ -34,6 +36,8 @@ SIZE: Final = 1_000
 
 Install = Callable[[Stack], OperatorProcess]
 """Installs the operator that is measured, without starting it."""
+Beside = Callable[[Stack, ApiServer, Crowd, Crowd, OperatorProcess], Awaitable[Result]]
+"""Measures rollouts without a burden and then others with it."""
 
 
 def main() -> int:
@@ -54,7 +58,10 @@ def main() -> int:
     )
     sizes = group.Sizes()
     parser.add_argument(
-        "--rollouts", type=int, default=sizes.rollouts, help="of the figures group, surrounded and switch-off"
+        "--rollouts",
+        type=int,
+        default=sizes.rollouts,
+        help="of the figures going-back-alerting, group, surrounded and switch-off",
     )
     parser.add_argument(
         "--members", type=int, default=sizes.members, help="of each group in the figure group"
@@ -63,6 +70,9 @@ def main() -> int:
     options = parser.parse_args()
     figures: dict[str, Callable[[Install], Result]] = {
         **FIGURES,
+        "going-back-alerting": partial(
+            _going_back_beside, size=options.rollouts, burden=going_back_alerting.measure
+        ),
         "group": _group(group.Sizes(options.rollouts, options.members, options.runs)),
         "surrounded": partial(_surrounded, size=options.rollouts),
         "switch-off": partial(_switch_off, size=options.rollouts),
@@ -161,12 +171,19 @@ def _switch_off(install: Install, size: int = SIZE) -> Result:
     return _on_a_stack(install, measure)
 
 
-def _going_back_hooked(install: Install) -> Result:
+def _dashboard(install: Install, *, in_cluster: bool = False) -> Result:
+    async def measure(stack: Stack, server: ApiServer, _: OperatorProcess) -> Result:
+        return await dashboard.measure(stack, server, dashboard.SIZE, in_cluster=in_cluster)
+
+    return _on_a_stack(install, measure)
+
+
+def _going_back_beside(install: Install, size: int = SIZE, *, burden: Beside) -> Result:
     async def measure(stack: Stack, server: ApiServer, operator: OperatorProcess) -> Result:
-        plain, hooked = (Crowd(server, SIZE // 2, prefix=prefix) for prefix in ("agent", "hooked"))
-        for crowd in (plain, hooked):
+        plain, burdened = (Crowd(server, size // 2, prefix=prefix) for prefix in ("agent", "burdened"))
+        for crowd in (plain, burdened):
             await crowd.settle(seconds=600)
-        return await going_back_hooked.measure(stack, server, plain, hooked, operator)
+        return await burden(stack, server, plain, burdened, operator)
 
     return _on_a_stack(install, measure)
 
@@ -198,7 +215,8 @@ FIGURES: Final[Mapping[str, Callable[[Install], Result]]] = {
     "going-back": _going_back,
     "going-back-hanging": partial(_going_back, prometheus_hangs=True),
     "going-back-unrecorded": lambda install: _going_back(_unrecorded(install)),
-    "going-back-hooked": _going_back_hooked,
+    "going-back-hooked": partial(_going_back_beside, burden=going_back_hooked.measure),
+    "going-back-alerting": partial(_going_back_beside, burden=going_back_alerting.measure),
     "active": _active(active.USUAL),
     "active-many": _active(active.MANY),
     "breaches": _breaches,
@@ -209,6 +227,8 @@ FIGURES: Final[Mapping[str, Callable[[Install], Result]]] = {
     "switch-off": _switch_off,
     "surrounded": _surrounded,
     "following": lambda _: following.measure(),
+    "dashboard": _dashboard,
+    "dashboard-in-cluster": partial(_dashboard, in_cluster=True),
     "plugin": lambda install: _on_a_stack(install, lambda stack, server, _: plugin.measure(stack, server)),
 }
 

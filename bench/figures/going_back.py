@@ -20,9 +20,7 @@ from sandbox.stack import Stack
 
 RUNS: Final = 3
 SAMPLES: Final = 50
-"""Of each run."""
-OTHERS: Final = 50
-"""Attempts that are under way all the time; while samples are taken, those of the samples are too."""
+"""Of each run, and as many other attempts that are under way all the time; fewer in a small crowd."""
 PAUSE_SECONDS: Final = 0.05
 """Between two samples, so that one does not wait for what the other left to do."""
 
@@ -30,13 +28,16 @@ MEDIAN_MS: Final = 25
 P99_MS: Final = 100
 ACTION_MS: Final = 20
 TIMES_BARE: Final = 3
+TIMES_BESIDE: Final = 1.05
+"""How much longer it may take beside something that must not delay it."""
 
 _CANARY: Final = 5
 
 
 async def measure(stack: Stack, server: ApiServer, crowd: Crowd) -> Result:
     """Three runs over some of the rollouts; needs the operator to run and the crowd to be settled."""
-    sampled, others = crowd.names[:SAMPLES], crowd.names[SAMPLES : SAMPLES + OTHERS]
+    size = min(SAMPLES, len(crowd.names) // (2 + RUNS))
+    sampled, others = crowd.names[:size], crowd.names[size : 2 * size]
     loop = stack.add_process(
         "bare-loop",
         [sys.executable, "-m", "bench.floor.bare_loop"],
@@ -48,8 +49,8 @@ async def measure(stack: Stack, server: ApiServer, crowd: Crowd) -> Result:
         await asyncio.to_thread(loop.start)
         await crowd.begin_canaries(others)
         for run in range(RUNS):
-            first = SAMPLES * (1 + run) + OTHERS  # others each time: an action puts its release in quarantine
-            by_action = crowd.names[first : first + SAMPLES]
+            first = size * (2 + run)  # others each time: an action puts its release in quarantine
+            by_action = crowd.names[first : first + size]
             await crowd.begin_canaries((*sampled, *by_action))
             await _wish(server, routes, sampled)
             pairs = zip(sampled, by_action, strict=True)
@@ -61,7 +62,7 @@ async def measure(stack: Stack, server: ApiServer, crowd: Crowd) -> Result:
             await crowd.at_rest(sampled)
     await asyncio.to_thread(loop.stop)
     return _result(
-        len(crowd.names),
+        f"{len(crowd.names)} rollouts, {size} attempts under way",
         Series("PATCH sent → route 100/0", "ms", tuple(ours)),
         Series("PATCH answered → route 100/0", "ms", tuple(answered)),
         Series("bare kopf loop: PATCH sent → route", "ms", tuple(theirs)),
@@ -69,7 +70,23 @@ async def measure(stack: Stack, server: ApiServer, crowd: Crowd) -> Result:
     )
 
 
-def _result(size: int, ours: Series, answered: Series, theirs: Series, acted: Series) -> Result:
+def beside(title: str, usual: Result, burdened: Result, what: str) -> Result:
+    """Two results in turn, of rollouts alike: what a burden costs, and how far the machine itself changed."""
+    series, checks = list[Series](), list[Check]()
+    for index, how in ((0, "by releaseRef"), (3, "by an action")):
+        bare, full = usual.series[index], burdened.series[index]
+        series += [
+            Series(f"{how}, {name}", "ms", each.runs) for name, each in (("plain", bare), (what, full))
+        ]
+        for name, ratio in (("median", full.median / bare.median), ("p99", full.p99 / bare.p99)):
+            target = f"{how}: {name} with {what} ≤ {TIMES_BESIDE} x that without"
+            checks.append(Check(target, f"{ratio:.2f} x", ratio <= TIMES_BESIDE))
+    drift = burdened.series[2].median / usual.series[2].median
+    note = f"The bare kopf loop took {drift:.2f} x as long in the second half, which has {what}."
+    return Result(title, tuple(series), tuple(checks), (note,))
+
+
+def _result(sizes: str, ours: Series, answered: Series, theirs: Series, acted: Series) -> Result:
     ratio, by_action = ours.median / theirs.median, acted.median / ours.median
     checks = (
         Check(f"median ≤ {MEDIAN_MS} ms", f"{ours.median:.1f} ms", ours.median <= MEDIAN_MS),
@@ -79,8 +96,7 @@ def _result(size: int, ours: Series, answered: Series, theirs: Series, acted: Se
         Check(f"by action: p99 ≤ {P99_MS} ms", f"{acted.p99:.1f} ms", acted.p99 <= P99_MS),
         Check("by action: median ≤ that by releaseRef", f"{by_action:.2f} x", by_action <= 1),
     )
-    title = f"Asking to go back → route written, {size} rollouts, {OTHERS} attempts under way"
-    return Result(title, (ours, answered, theirs, acted), checks)
+    return Result(f"Asking to go back → route written, {sizes}", (ours, answered, theirs, acted), checks)
 
 
 async def _sample(

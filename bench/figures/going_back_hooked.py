@@ -14,14 +14,12 @@ from typing import Any, Final
 
 from bench.figures import going_back
 from bench.rig.crowd import NAMESPACE, Crowd, is_known
-from bench.rig.report import Check, Result, Series
+from bench.rig.report import Result
 from sandbox.operator import OperatorProcess
 from sandbox.people.apiserver import ApiServer, Manifest
 from sandbox.stack import Stack
 from testkit.cron_jobs import a_cron_job, hook_rights
 
-TIMES: Final = 1.05
-"""How much longer it may take with hooks."""
 HANGS, REFUSED, FAILS, SLOW, CALLS = "hangs", "refused", "fails", "slow", "calls"
 HOOKS: Final = (
     HANGS,
@@ -61,23 +59,9 @@ async def measure(
         await hooked.all(hooked.names, is_known, seconds=600)
         await _prime(hooked)
         burdened = await going_back.measure(stack, server, hooked)
-    return _result(usual, burdened, len(plain.names))
-
-
-def _result(usual: Result, burdened: Result, size: int) -> Result:
-    series, checks = list[Series](), list[Check]()
-    for index, what in ((0, "by releaseRef"), (3, "by an action")):
-        bare, full = usual.series[index], burdened.series[index]
-        series += [
-            Series(f"{what}, {how}", "ms", each.runs) for how, each in (("plain", bare), ("hooks", full))
-        ]
-        for name, ratio in (("median", full.median / bare.median), ("p99", full.p99 / bare.p99)):
-            target = f"{what}: {name} with hooks ≤ {TIMES} x that without"
-            checks.append(Check(target, f"{ratio:.2f} x", ratio <= TIMES))
+    size = len(plain.names)
     title = f"Asking to go back with {len(HOOKS)} hooks that do not work, {size} rollouts with and without"
-    drift = burdened.series[2].median / usual.series[2].median
-    note = f"The bare kopf loop took {drift:.2f} x as long in the second half, which has the hooks."
-    return Result(title, tuple(series), tuple(checks), (note,))
+    return going_back.beside(title, usual, burdened, "hooks")
 
 
 async def _prime(crowd: Crowd) -> None:

@@ -91,9 +91,13 @@ class Crowd:
         rollout = await self.get(name)
         await self.act(name, "on", type="SwitchOn", detour=rollout["status"]["detour"]["id"])
 
+    def path_of(self, name: str) -> str:
+        """Where a rollout is."""
+        return f"{_OURS}/agentrollouts/{name}"
+
     async def get(self, name: str) -> Manifest:
         """A rollout now."""
-        return await self._server.get(f"{_OURS}/agentrollouts/{name}")
+        return await self._server.get(self.path_of(name))
 
     async def act(self, name: str, what: str, **spec: object) -> None:
         """Request something of a rollout, as a person with that right would."""
@@ -115,7 +119,7 @@ class Crowd:
 
     async def change(self, name: str, spec: Mapping[str, Any]) -> None:
         """Change some fields of a rollout's spec, by a merge."""
-        await self._server.merge(f"{_OURS}/agentrollouts/{name}", {"spec": dict(spec)})
+        await self._server.merge(self.path_of(name), {"spec": dict(spec)})
 
     async def at_rest(self, names: Iterable[str], seconds: float = 60) -> None:
         """Wait until nothing is under way any more for these agents."""

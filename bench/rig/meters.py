@@ -68,12 +68,12 @@ async def api_writes(server: ApiServer) -> float:
     )
 
 
-async def api_requests(server: ApiServer) -> Counter[str]:
-    """Requests so far, by anyone, for kinds that the operator sees, by verb and kind; no watches."""
+async def api_requests(server: ApiServer, more: frozenset[str] = frozenset()) -> Counter[str]:
+    """Requests so far, by verb and kind, for kinds that the operator sees and for `more`; no watches."""
     found = _samples(
         await server.text("/metrics"),
         "apiserver_request",
-        lambda labels: labels.get("resource") in _SEEN and labels.get("verb") not in _WATCHES,
+        lambda labels: labels.get("resource") in _SEEN | more and labels.get("verb") not in _WATCHES,
     )
     counts = Counter[str]()
     for sample in found:  # the same verb and kind have several, by answer

@@ -9,6 +9,7 @@ import base64
 import dataclasses
 import functools
 import secrets
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -23,7 +24,8 @@ API_URL = f"https://{namespace.ADDRESSES[0]}:6443"
 ADMIN: Final = "admin"
 """User name of whoever has the token of the administrator."""
 AUDIT_LOG = "audit.log"
-"""Among the logs of a control plane with a node: each request of the operator's account, as JSON."""
+"""Among the logs of a control plane, as JSON: each try to create or delete an action. With a node, also each
+request of the operator's account."""
 
 ETCD_URL = "http://127.0.0.1:2379"
 _PEER_URL = "http://127.0.0.1:2380"
@@ -38,16 +40,17 @@ _CONTROLLERS = (
     "clusterrole-aggregation-controller",  # fills the built-in roles view, edit and admin
     "validatingadmissionpolicy-status-controller",  # checks the types in policies
 )
-_AUDIT_POLICY: Final = {
-    "apiVersion": "audit.k8s.io/v1",
-    "kind": "Policy",
-    "omitStages": ["RequestReceived"],
-    "rules": [
-        {"level": "Metadata", "userGroups": ["system:serviceaccounts:agentrollouts"]},
-        {"level": "None"},
-    ],
+_ACTIONS: Final[Mapping[str, object]] = {
+    "level": "Metadata",
+    "verbs": ["create", "delete", "deletecollection"],
+    "resources": [{"group": "agentrollouts.dev", "resources": ["agentrolloutactions"]}],
 }
-"""What the accounts of the operator's namespace ask for: who, what, and how it was answered."""
+"""What becomes of the requests of people: who, what, and how it was answered."""
+_ACCOUNTS: Final[Mapping[str, object]] = {
+    "level": "Metadata",
+    "userGroups": ["system:serviceaccounts:agentrollouts"],
+}
+"""What the accounts of the operator's namespace ask for."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -117,10 +120,11 @@ def processes(
         credentials: from `make_credentials`.
         data: a folder for etcd, best in memory.
         logs: a folder for their logs.
-        with_node: for a cluster with a real node: pods reach the API server, all controllers run, and there
-            is an audit log.
+        with_node: for a cluster with a real node: pods reach the API server, all controllers run, and the
+            audit log has what the operator asks for.
     """
-    further = _node_flags(credentials.folder, logs) if with_node else ["--endpoint-reconciler-type=none"]
+    audited = (_ACTIONS, _ACCOUNTS) if with_node else (_ACTIONS,)
+    further = [_flag_of_node(with_node=with_node), *_audit_flags(credentials.folder, logs, audited)]
     admin = {"Authorization": f"Bearer {credentials.admin_token}"}
     ready = functools.partial(web.answers, f"{API_URL}/readyz", headers=admin, ca_file=credentials.ca_file)
     has_manager = commands.controller_manager is not None
@@ -185,14 +189,22 @@ def _apiserver_flags(credentials: Credentials, *, accounts: bool) -> list[str]:
     return flags if accounts else [*flags, "--disable-admission-plugins=ServiceAccount"]
 
 
-def _node_flags(folder: Path, logs: Path) -> list[str]:
+def _flag_of_node(*, with_node: bool) -> str:
+    if with_node:
+        return "--kubelet-preferred-address-types=InternalIP"  # nobody resolves the name of the node
+    return "--endpoint-reconciler-type=none"
+
+
+def _audit_flags(folder: Path, logs: Path, rules: Sequence[Mapping[str, object]]) -> list[str]:
     policy = folder / "audit.yaml"
-    policy.write_text(yaml.safe_dump(_AUDIT_POLICY))
-    return [
-        f"--audit-policy-file={policy}",
-        f"--audit-log-path={logs / AUDIT_LOG}",
-        "--kubelet-preferred-address-types=InternalIP",  # nobody resolves the name of the node
-    ]
+    content = {
+        "apiVersion": "audit.k8s.io/v1",
+        "kind": "Policy",
+        "omitStages": ["RequestReceived"],
+        "rules": [*rules, {"level": "None"}],
+    }
+    policy.write_text(yaml.safe_dump(content))
+    return [f"--audit-policy-file={policy}", f"--audit-log-path={logs / AUDIT_LOG}"]
 
 
 def _manager_flags(credentials: Credentials, *, with_node: bool) -> list[str]:

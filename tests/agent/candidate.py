@@ -67,7 +67,9 @@ def serve(folder: str, port: int, calls: str, fault: str) -> None:
 
 
 def call(url: str, headers: dict[str, str]) -> None:
-    """A call to a model, which is refused."""
+    """A call to a model, which is refused; none without a URL."""
+    if not url:
+        return
     try:
         urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=10).close()  # noqa: S310 ours
     except urllib.error.HTTPError as error:

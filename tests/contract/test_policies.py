@@ -4,6 +4,7 @@ Output: who may write what through us, and what the operator's own account may w
 """
 
 import json
+import shlex
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, get_args
 
@@ -12,6 +13,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from agentrollouts.api.components import Components
+from sandbox.errors import CommandError
 from sandbox.stack import Stack
 from tests.contract.chart.policies import (
     BINDING,
@@ -38,6 +40,7 @@ from tests.contract.chart.rendering import (
 )
 from tests.contract.people import Someone
 from tests.contract.server import Answer
+from tests.docs.blocks.shown import agrees, command_of
 
 WHERE: Final = "policies"
 ELSEWHERE: Final = "policies-elsewhere"
@@ -368,6 +371,19 @@ def test_only_a_change_of_the_route_is_asked_about(
 ) -> None:
     """Someone without any right on routes can ship, pause, roll back and give a route up, and not move it."""
     check(Someone(world, "dana").patch(a_rollout(name), change), why)
+
+
+def test_the_page_shows_this_refusal(world: Stack) -> None:
+    """As kubectl prints it for someone without the right on routes; the names of the installation differ."""
+    command = command_of("docs/security.md", "kubectl apply")
+    words = [*shlex.split(command.text)[1:-1], "-"]
+    manifest = a_rollout("support-agent", httpRoute=ROUTE)
+
+    with pytest.raises(CommandError) as refused:
+        world.kubectl(*words, stdin=json.dumps(manifest))
+
+    printed = str(refused.value).replace(f"namespace {WHERE}", "namespace support")
+    assert agrees(command.output, printed.replace(FULL_NAME, "agentrollouts"))
 
 
 def test_a_status_is_not_asked_about(world: Stack) -> None:

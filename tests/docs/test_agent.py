@@ -1,6 +1,9 @@
 """`docs/agent.md`: its series, its names and its examples beside the catalog and the library."""
 
 import re
+import shlex
+import socket
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +14,9 @@ from agentrollouts.api.analysis import MetricConvention
 from agentrollouts.api.names import LABEL_AGENT, LABEL_RELEASE
 from agentrollouts.api.rollout import DEFAULT_GATES
 from agentrollouts.core.gates.templates import STARTED, TEMPLATES
-from agentrollouts_agent import verify
+from agentrollouts_agent import conformance, verify
 from tests.agent.snapshots import mount, snapshot
+from tests.docs.blocks.shown import command_of
 from tests.docs.pages import blocks, page, section
 
 PAGE = page("agent.md")
@@ -121,3 +125,24 @@ def test_every_example_is_python(example: str) -> None:
     """That of FastAPI has no more than the line of the middleware beside what every application has."""
     compile(example, "docs/agent.md", "exec")
     assert len(example.splitlines()) <= 20
+
+
+def test_the_conformance_test_prints_what_the_page_shows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """For an agent that keeps the contract and makes no call, as a process in place of a container."""
+    command = command_of("docs/agent.md", "python -m agentrollouts_agent.conformance")
+    (tmp_path / "snapshot").mkdir()
+    mount(tmp_path / "snapshot", snapshot())
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        port = str(found.getsockname()[1])
+    options, _, container = command.text.partition(" -- ")
+    words = shlex.split(options.replace(":8080/", f":{port}/"))[3:]
+    agent = [sys.executable, "-m", "tests.agent.candidate", "{bundle}", port, "", "none"]
+
+    assert conformance.main([*words, "--", *agent]) == 0
+    assert "{bundle}" in container
+    assert "{calls}" in container
+    assert capsys.readouterr().out.splitlines() == command.output

@@ -1,6 +1,7 @@
 """Actions by the chart's policies: in whose name they are, and which verb each needs."""
 
 import json
+import shlex
 from typing import Any, Final
 
 import pytest
@@ -24,17 +25,14 @@ from tests.contract.authority.cast import (
     an_action,
 )
 from tests.contract.chart.policies import (
-    BINDING,
     CREATED,
     INVALID,
     OK,
-    POLICY,
     check,
-    policies,
-    until,
 )
-from tests.contract.chart.rendering import FULL_NAME, of_kind
+from tests.contract.chart.rendering import FULL_NAME
 from tests.contract.people import Someone
+from tests.docs.blocks.shown import agrees, command_of
 
 APPROVE, PROMOTE, HOLD, ROLL_BACK, RETRY = (
     ActionType.APPROVE,
@@ -143,6 +141,17 @@ def test_an_action_that_is_applied_again_keeps_its_name(world: Stack) -> None:
     Someone(world).delete(manifest, dry_run=False)
 
 
+def test_the_page_shows_this_refusal(world: Stack) -> None:
+    """As kubectl prints it for someone who may not approve; the name of the installation differs."""
+    command = command_of("docs/security.md", "kubectl create")
+    words = [*shlex.split(command.text)[1:-1], "-"]
+
+    with pytest.raises(CommandError) as refused:
+        world.kubectl(*words, stdin=json.dumps(an_action(APPROVE, DANA)))
+
+    assert agrees(command.output, str(refused.value).replace(FULL_NAME, "agentrollouts"))
+
+
 def test_server_side_apply_is_for_those_who_may_patch(world: Stack) -> None:
     """No role has `patch` on actions; an administrator's is stamped, and applied again it does not change."""
     manifest = an_action(HOLD, None, name="server-side")
@@ -207,44 +216,3 @@ def test_actions_are_found_by_their_rollout(world: Stack) -> None:
     assert listed.split() == ["agentrolloutaction.agentrollouts.dev/mine"]
     for manifest in (mine, other):
         admin.delete(manifest, dry_run=False)
-
-
-def test_the_audit_log_says_what_was_requested(world: Stack) -> None:
-    """The audit annotation, shown as the message of a policy: without a node there is no audit log."""
-    [policy] = [
-        item for item in of_kind(policies(), POLICY) if item["metadata"]["name"] == f"{FULL_NAME}-actions"
-    ]
-    [annotation] = policy["spec"]["auditAnnotations"]
-    telling = {
-        "apiVersion": policy["apiVersion"],
-        "kind": POLICY,
-        "metadata": {"name": "tells-the-annotation"},
-        "spec": {
-            "matchConstraints": policy["spec"]["matchConstraints"],
-            "validations": [{"expression": "false", "messageExpression": annotation["valueExpression"]}],
-        },
-    }
-    selected = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": ELSEWHERE}}}
-    binding = {
-        "apiVersion": policy["apiVersion"],
-        "kind": BINDING,
-        "metadata": {"name": "tells-the-annotation"},
-        "spec": {
-            "policyName": "tells-the-annotation",
-            "validationActions": ["Deny"],
-            "matchResources": selected,
-        },
-    }
-    approval = an_action(APPROVE, DANA, ELSEWHERE)
-    try:
-        world.apply([telling, binding])
-        until("it tells", lambda: Someone(world).create(approval).code != CREATED)
-        told = Someone(world).create(approval).message
-    finally:
-        for kind in (BINDING, POLICY):
-            world.kubectl("delete", kind, "tells-the-annotation")
-        until("it is silent", lambda: Someone(world).create(approval).code == CREATED)
-
-    assert annotation["key"] == "action"
-    expected = f"Approve {ELSEWHERE}/support-agent attempt 13: Refunds are sent twice"
-    assert told.endswith(f"denied request: {expected}"), told

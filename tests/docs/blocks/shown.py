@@ -13,9 +13,10 @@ def commands_with_output() -> list[tuple[Block, Command]]:
 
 
 def command_of(page: str, program: str) -> Command:
-    """The command of a page that begins so."""
+    """The command of a page that is this one, or begins so."""
     commands = [each for block, each in commands_with_output() if block.page == page]
-    [command] = [each for each in commands if each.text.startswith(program)]
+    exact = [each for each in commands if each.text == program]
+    [command] = exact or [each for each in commands if each.text.startswith(program)]
     return command
 
 
@@ -27,8 +28,11 @@ def text_of(page: str, start: str) -> list[str]:
 
 
 def agrees(shown: list[str], printed: str) -> bool:
-    """Whether a text is what a page shows, apart from the width of spaces and what it leaves out by `...`."""
-    parts = [re.escape(_plain(part)) for part in re.split(r"(?m)^\.\.\.$", "\n".join(shown))]
+    """Whether a text is what a page shows, apart from the width of spaces and what it leaves out.
+
+    The page writes `...` for that, at the beginning of a line.
+    """
+    parts = [re.escape(_plain(part)) for part in re.split(r"(?m)^\.\.\.(?=\s|$)", "\n".join(shown))]
     return re.fullmatch(r"\s?" + r"\s?.*".join(parts), _plain(printed)) is not None
 
 

@@ -47,18 +47,24 @@ HERE: Final = {
     ("docs/simulate.md", "agentrollouts simulate"),
 }
 """Outputs that are compared here."""
-ONLY_PARSED: Final[Mapping[str, str]] = {
-    "README.md": "the columns of `kubectl get aro`",
-    "docs/agent.md": "tests/cli/test_who_served.py has the form",
-    "docs/drills.md": "tests/stories/test_drills.py has the answer",
-    "docs/gitops.md": "the columns; tests/contract/test_gitops_files.py applies the settings of Argo CD",
-    "docs/kubectl-plugin.md": "tests/e2e/plugin/test_check.py has the sentences",
-    "docs/page.md": "tests/e2e/people/opened.py reads the address",
-    "docs/readiness.md": "tests/stories/recovery/test_readiness.py has the message",
-    "docs/security.md": "tests/contract/test_policies.py and test_authority.py have the sentences",
-    "docs/states.md": "tests/e2e/rollouts/test_getting_started.py plays the same command",
+ELSEWHERE: Final[Mapping[tuple[str, str], str]] = {
+    ("README.md", "kubectl get aro"): "tests/contract/docs/test_outputs.py",
+    ("docs/agent.md", "agentrollouts who-served"): "tests/docs/blocks/test_answers.py",
+    ("docs/agent.md", "python -m agentrollouts_agent.conformance"): "tests/docs/test_agent.py",
+    ("docs/drills.md", "agentrollouts drill"): "tests/docs/blocks/test_answers.py",
+    ("docs/gitops.md", "agentrollouts roll-back"): "tests/docs/blocks/test_answers.py",
+    ("docs/gitops.md", "kubectl get aro"): "tests/contract/docs/test_outputs.py",
+    ("docs/gitops.md", "kubectl kustomize"): "tests/contract/docs/test_outputs.py",
+    ("docs/gitops.md", "kubectl create rolebinding"): "tests/contract/docs/test_outputs.py",
+    ("docs/gitops.md", "kubectl wait"): "tests/contract/docs/test_outputs.py",
+    ("docs/kubectl-plugin.md", "kubectl agentrollout check"): "tests/docs/blocks/test_checked.py",
+    ("docs/page.md", "kubectl agentrollout dashboard"): "tests/contract/docs/test_outputs.py",
+    ("docs/readiness.md", "kubectl get agentrollout"): "tests/docs/blocks/test_answers.py",
+    ("docs/security.md", "kubectl apply"): "tests/contract/test_policies.py",
+    ("docs/security.md", "kubectl create"): "tests/contract/authority/test_actions.py",
+    ("docs/states.md", "agentrollouts roll-back"): "tests/docs/blocks/test_answers.py",
 }
-"""Pages with outputs of a cluster that no test plays: the commands are parsed, and what else holds."""
+"""Outputs that another test compares, by page and beginning of the command, and that test."""
 TEXTS: Final[Mapping[tuple[str, str], str]] = {
     ("README.md", "0:38"): "here",
     ("README.md", "kopf's"): "a picture",
@@ -73,18 +79,20 @@ TEXTS: Final[Mapping[tuple[str, str], str]] = {
 """Each block of text, by page and first word, and what it is beside."""
 
 
-def test_every_output_is_in_a_table() -> None:
-    """No output of a page is compared with nothing in silence, and no entry outlives its page."""
-    pages = {block.page for block, _ in commands_with_output()}
-    left = {
-        (block.page, command.text)
-        for block, command in commands_with_output()
-        if block.page not in PLAYED
-        and not any(block.page == name and command.text.startswith(start) for name, start in HERE)
-    }
+def test_every_output_is_compared() -> None:
+    """By a test that a table names, and no entry of a table outlives its page."""
+    outputs = [(block.page, command.text) for block, command in commands_with_output()]
+    single = HERE | ELSEWHERE.keys()
+    found = {key for key in single for name, text in outputs if name == key[0] and text.startswith(key[1])}
+    left = [
+        (name, text)
+        for name, text in outputs
+        if name not in PLAYED and not any(name == page and text.startswith(start) for page, start in single)
+    ]
 
-    assert {page for page, _ in left} == ONLY_PARSED.keys()
-    assert PLAYED.keys() | {page for page, _ in HERE} | ONLY_PARSED.keys() == pages
+    assert left == []
+    assert found == single
+    assert PLAYED.keys() <= {name for name, _ in outputs}
 
 
 def test_every_text_is_in_the_table() -> None:
@@ -98,6 +106,13 @@ def test_a_played_page_is_read_by_its_test(name: str, test: str) -> None:
     text = (ROOT / test).read_text()
     assert "tests.docs" in text
     assert Path(name).name in text
+
+
+@pytest.mark.parametrize(("output", "test"), ELSEWHERE.items())
+def test_an_output_is_read_by_its_test(output: tuple[str, str], test: str) -> None:
+    """By the names of its page and its command."""
+    text = (ROOT / test).read_text()
+    assert [each for each in output if f'"{each}' not in text] == []
 
 
 COLUMNS: Final[Mapping[str, list[str]]] = {
