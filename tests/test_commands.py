@@ -1,13 +1,20 @@
 """Every command has its function, and loads only what it needs."""
 
+import os
+import signal
 import subprocess
 import sys
 from importlib import import_module
+from pathlib import Path
+from typing import Final
 
 import pytest
 
 from agentrollouts.cli.arguments import Command
 from agentrollouts.main import ACTION, COMMANDS
+
+PROGRAM: Final = (sys.executable, "-m", "agentrollouts.main")
+INVALID: Final = Path(__file__).parents[1] / "crds" / "examples" / "invalid"
 
 
 @pytest.mark.parametrize("command", Command)
@@ -26,3 +33,30 @@ def test_a_command_does_not_load_the_operator() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603 ours
     assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("arguments", [("gates",), ("lint", "-f", str(INVALID)), ("--help",)])
+def test_a_reader_that_has_enough_sees_no_traceback(arguments: tuple[str, ...]) -> None:
+    """As `head -1`, which closes the pipe."""
+    source, sink = os.pipe()
+    os.close(source)
+    done = subprocess.run(  # noqa: S603 ours
+        [*PROGRAM, *arguments], stdout=sink, stderr=subprocess.PIPE, text=True, timeout=120, check=False
+    )
+    os.close(sink)
+    assert (done.returncode in {0, 1}, done.stderr) == (True, "")
+
+
+def test_ctrl_c_ends_a_command_without_a_traceback() -> None:
+    """While it waits for its input."""
+    process = subprocess.Popen(  # noqa: S603 ours
+        [*PROGRAM, "judge"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write("{}\n")
+    process.stdin.flush()
+    assert process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=120)
+    assert (process.returncode, errors) == (130, "")

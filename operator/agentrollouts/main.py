@@ -3,6 +3,7 @@
 Each command is imported where it runs, so that none waits for the libraries of another one.
 """
 
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
@@ -33,8 +34,25 @@ ACTION: Final = "cli.online.act:run_action"
 """All others create an action."""
 
 
+FAILED, INTERRUPTED = 1, 130
+"""Exit codes if no one reads the output anymore, and after Ctrl-C."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command that the arguments name; the exit code is its own, or 2 where it was used wrongly."""
+    try:
+        try:
+            return _run(arguments)
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:  # the reader has enough, as `head -1` has
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     command, options = parse(arguments)
     module, _, function = COMMANDS.get(command, ACTION).partition(":")
     code: int = getattr(import_module(f"agentrollouts.{module}"), function)(options)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from agentrollouts.api.crd.structural import structural
-from agentrollouts.api.model.base import ApiModel, Message, Time
+from agentrollouts.api.model.base import FIRST_TIME, LAST_TIME, ApiModel, Message, Time
 from agentrollouts.api.model.decimals import DecimalStr, MaybeMeasured
 from agentrollouts.api.objects import Condition, ConditionStatus
 
@@ -94,6 +94,18 @@ def test_a_time_of_another_zone_is_told_in_utc() -> None:
     there = NOW.astimezone(timezone(timedelta(hours=5)))
 
     assert Sample(seen_time=there).to_json()["seenTime"] == "2026-11-21T10:53:00.123456Z"
+
+
+@pytest.mark.parametrize(
+    ("text", "nearest"),
+    [
+        ("9999-12-31T23:59:59-05:00", LAST_TIME),
+        ("0001-01-01T00:00:00+14:00", FIRST_TIME),
+    ],
+)
+def test_a_time_that_utc_does_not_have_is_the_nearest_one(text: str, nearest: datetime) -> None:
+    """The API server accepts such times, as the end of something that has none."""
+    assert Sample.model_validate({"seenTime": text}).seen_time == nearest
 
 
 def test_a_time_without_a_zone_is_refused() -> None:

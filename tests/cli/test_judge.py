@@ -234,6 +234,10 @@ BAD = {
         question(template("latency"), phase(0, 50, 0, 950, bounds=[{"le": 1, "canary": 51, "stable": 1}])),
         "phases[0].bounds: `canary` must be at most",
     ),
+    "a key that clears the screen": (
+        question(ERRORS | {"\x1b[2J\x9b31m\u202e": 1}, phase(8, 50, 11, 950)),
+        "gate.\\x1b[2J\\x9b31m\\u202e: Extra inputs",
+    ),
     "a window with more bad than all": (
         question(ERRORS, phase(1, 2, 3, 4), recent=phase(1, 2, 5, 4)),
         "recent.stable.bad: must be at most",

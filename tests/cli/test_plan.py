@@ -133,6 +133,11 @@ WRONG = {
     "no rollout": ([], "kind: Service", "has 0 AgentRollouts"),
     "no YAML": ([], "a: [", "cannot be read"),
     "a field that is wrong": ([], ROLLOUT.replace("name: errors", "name: 5"), "spec.gates[0].name"),
+    "a key that clears the screen": (
+        [],
+        ROLLOUT.replace("  agent:", '  "\\e[2J": 1\n  agent:'),
+        "spec.\\x1b[2J: unknown field",
+    ),
     "a template that is none": (
         [],
         ROLLOUT.replace("error-rate", "mood"),

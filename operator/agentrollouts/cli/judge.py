@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from agentrollouts.api.gates import Gate
 from agentrollouts.api.verdict import Baseline, Verdict
 from agentrollouts.cli.judge_input import MAX_PHASES, Pair, Phase, Question
-from agentrollouts.cli.mistakes import problems
+from agentrollouts.cli.mistakes import printable, problems
 from agentrollouts.core.gates.counts import (
     Mix,
     Recent,
@@ -59,7 +59,7 @@ def answer_lines(lines: Iterable[str], out: TextIO, *, by_verdict: bool = False)
             continue
         result = _answer(line)
         if "error" in result:
-            result |= {"line": number}
+            result = {"error": printable(result["error"]), "line": number}
             code = UNREADABLE
         verdicts.add(str(result.get("verdict")))
         print(json.dumps(result, allow_nan=False, ensure_ascii=False), file=out, flush=True)

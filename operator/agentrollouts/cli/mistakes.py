@@ -6,7 +6,15 @@ from pydantic import ValidationError
 
 
 class WrongUseError(Exception):
-    """A file or an argument cannot be used; the text says which, where and why."""
+    """A file or an argument cannot be used; the text says which, where and why, and can be shown."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__("\n".join(map(printable, text.split("\n"))))
+
+
+def printable(text: str) -> str:
+    """Text that cannot end its line, move the cursor of a terminal or fail to be encoded."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 def problems(error: ValidationError, *root: str) -> list[str]:

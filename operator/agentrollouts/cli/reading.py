@@ -1,6 +1,7 @@
 """Reads the YAML and JSON files of the commands as kubectl does, and reports each mistake by its place."""
 
 import json
+import math
 import re
 import sys
 from collections.abc import Hashable, Iterator
@@ -13,10 +14,15 @@ from agentrollouts.cli.mistakes import WrongUseError
 
 _LARGEST: Final = 20_000_000
 """Characters and values of a document, with what its aliases repeat; etcd takes 1.5 MB of an object."""
-_INTEGER: Final = r"[-+]?(?:0b[01_]+|0o[0-7_]+|0x[0-9a-fA-F_]+|0[0-7_]+|0|[1-9][0-9_]*)"
+_INTEGER: Final = r"[-+]?(?:0[bB][01_]+|0[oO][0-7_]+|0[xX][0-9a-fA-F_]+|0[0-7_]+|0|[1-9][0-9_]*)"
 _FLOAT: Final = (
-    r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
+    r"[-+]?(?:\.[0-9][0-9_]*|[0-9][0-9_]*(?:\.[0-9_]*)?)(?:[eE][-+]?[0-9_]+)?"
+    r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
 )
+_EXPONENT: Final = 10**21
+"""Numbers that Go writes with an exponent, so that they are not integers in JSON."""
+_OCTAL: Final = re.compile(r"[-+]?0[0-7]+")
+_HALF: Final = re.compile(r"[\ud800-\udfff]")
 
 
 class Loader(yaml.SafeLoader):
@@ -24,10 +30,37 @@ class Loader(yaml.SafeLoader):
 
     bool_values: ClassVar[dict[str, bool]] = {**yaml.SafeLoader.bool_values, "y": True, "n": False}
 
-    def construct_yaml_float(self, node: yaml.ScalarNode) -> float:
-        """Build a number, an integer if it is one."""
+    ESCAPE_REPLACEMENTS = {  # type: ignore[misc]  # noqa: RUF012 the name is PyYAML's
+        escape: char for escape, char in yaml.SafeLoader.ESCAPE_REPLACEMENTS.items() if escape != "/"
+    }
+
+    def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> str:
+        """Build a text, unless it has half of a character, as JSON escapes those beyond U+FFFF."""
+        text: str = super().construct_scalar(node)
+        if _HALF.search(text):
+            problem = "found half of a character; write the character itself"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+        return text
+
+    def construct_yaml_int(self, node: yaml.ScalarNode) -> Any:  # noqa: ANN401 a number or a text
+        """Build an integer, a float far beyond 64 bits, and a text if no number is as large."""
+        text = node.value.replace("_", "").lower()
+        try:
+            number = int(text, 8 if _OCTAL.fullmatch(text) else 0)
+            return number if abs(number) < _EXPONENT else float(number)
+        except (ValueError, OverflowError):
+            return str(node.value)
+
+    def construct_yaml_float(self, node: yaml.ScalarNode) -> Any:  # noqa: ANN401 a number or a text
+        """Build a number, an integer if it is one, and a text if no number is as large."""
         number: float = super().construct_yaml_float(node)
-        return int(number) if number.is_integer() else number
+        if math.isinf(number) and any(map(str.isdigit, node.value)):
+            return str(node.value)
+        return int(number) if number.is_integer() and abs(number) < _EXPONENT else number
+
+    def construct_yaml_binary(self, node: yaml.ScalarNode) -> Any:  # noqa: ANN401 a text, and not bytes
+        """Build the text that base64 hides."""
+        return super().construct_yaml_binary(node).decode()
 
     def construct_document(self, node: yaml.Node) -> Any:  # noqa: ANN401 any YAML
         """Build a document, unless a few lines of aliases make it huge."""
@@ -42,6 +75,8 @@ class Loader(yaml.SafeLoader):
         for key, _ in node.value:
             if not isinstance(key, yaml.ScalarNode):
                 continue
+            if key.tag == "tag:yaml.org,2002:null":
+                raise yaml.constructor.ConstructorError(None, None, "found null as a key", key.start_mark)
             if key.value in seen and key.tag != "tag:yaml.org,2002:merge":
                 raise yaml.constructor.ConstructorError(
                     "while constructing a mapping",
@@ -63,7 +98,10 @@ for _name, _pattern in (("int", _INTEGER), ("float", _FLOAT)):
         f"tag:yaml.org,2002:{_name}", re.compile(rf"(?:{_pattern})\Z"), list("-+.0123456789")
     )
 Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"[yYnN]\Z"), list("yYnN"))
-Loader.add_constructor("tag:yaml.org,2002:float", Loader.construct_yaml_float)
+for _name in ("int", "float", "binary"):
+    Loader.add_constructor(f"tag:yaml.org,2002:{_name}", getattr(Loader, f"construct_yaml_{_name}"))
+for _name, _form in (("set", "map"), ("omap", "seq"), ("pairs", "seq")):
+    Loader.add_constructor(f"tag:yaml.org,2002:{_name}", getattr(Loader, f"construct_yaml_{_form}"))
 
 
 def _size(node: yaml.Node, known: dict[int, int]) -> int:

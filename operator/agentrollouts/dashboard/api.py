@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import aiohttp
 
+from agentrollouts.api.model.nested import read_json
 from agentrollouts.api.names import API_VERSION
 
 Manifest = dict[str, Any]
@@ -109,7 +110,7 @@ class Api:
                 buffer += chunk
                 while b"\n" in buffer:
                     line, _, buffer = buffer.partition(b"\n")
-                    yield json.loads(line)
+                    yield read_json(bytes(line))
 
     async def _call(
         self,
@@ -120,7 +121,7 @@ class Api:
         accept: str = WHOLE,
     ) -> Manifest:
         async with self._sent(method, path, accept, json=body, params=query) as response:
-            answer: Manifest = await response.json(content_type=None)
+            answer: Manifest = await response.json(content_type=None, loads=read_json)
             return answer
 
     @asynccontextmanager

@@ -3,7 +3,6 @@
 The flags that name a cluster or a user pass through untouched, so each way in which kubectl logs in works.
 """
 
-import json
 import re
 import shutil
 import subprocess
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
+from agentrollouts.api.model.nested import read_json
 from agentrollouts.plugin.watch import Watch, kill
 
 Manifest = dict[str, Any]
@@ -55,13 +55,13 @@ class Started:
 
     def json(self, seconds: float | None = None) -> Manifest:
         """The object that it printed, or the list with its `items`. Raises as `text` does."""
-        found: Manifest = json.loads(self.text(seconds))
+        found: Manifest = read_json(self.text(seconds))
         return found
 
     def list(self) -> list[Manifest]:
         """The objects that it printed, as far as it could read them; none if it read none."""
         output, _ = self._printed()
-        found = json.loads(output) if output.strip() else {"items": []}
+        found = read_json(output) if output.strip() else {"items": []}
         return list(found["items"]) if "items" in found else [found]
 
     def _printed(self, seconds: float | None = None) -> tuple[str, str]:

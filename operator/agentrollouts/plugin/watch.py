@@ -3,7 +3,6 @@
 Two threads read its pipes, so that a reader can wait for an event and for a clock at the same time.
 """
 
-import json
 import os
 import queue
 import signal
@@ -12,6 +11,8 @@ import threading
 from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, Final, Self
+
+from agentrollouts.api.model.nested import read_json
 
 _END: Final = "}\n"
 """The last line of each object: kubectl indents the others, and JSON has no line break within a text."""
@@ -89,5 +90,5 @@ def _objects(lines: Iterator[str]) -> Iterator[dict[str, Any]]:
     for line in lines:
         text.append(line)
         if line == _END or (len(text) == 1 and line.endswith(_END)):
-            yield json.loads("".join(text))
+            yield read_json("".join(text))
             text = []

@@ -126,7 +126,7 @@ def _others(manifest: Manifest) -> list[Manifest]:
     for entry in manifest["metadata"].get("managedFields") or ():
         if entry.get("subresource"):
             continue
-        if entry["manager"] != FIELD_MANAGER:
+        if entry.get("manager") != FIELD_MANAGER:
             noted.append(entry)
         elif entry.get("operation") == "Apply":
             noted.append({"manager": FIELD_MANAGER, "operation": "Apply"})

@@ -31,6 +31,13 @@ def at(text: str) -> datetime:
         ({}, "2026-11-21T10:00", True, "NoWindows", None),
         ({"endTime": "2026-12-01T00:00:00Z"}, "2026-11-21T10:00", True, "NoWindows", "2026-12-01T00:00"),
         ({"endTime": "2026-11-21T10:00:00Z"}, "2026-11-21T10:00", False, "Over", None),
+        (
+            {"endTime": "9999-12-31T23:59:59-05:00"},
+            "2026-11-21T10:00",
+            True,
+            "NoWindows",
+            "9999-12-31T23:59:59.999999",
+        ),
         ({"startTime": "2026-11-21T10:01:00Z"}, "2026-11-21T10:00", False, "NotBegun", "2026-11-21T10:01"),
         ({"startTime": "2026-11-21T10:00:00Z"}, "2026-11-21T10:00", True, "NoWindows", None),
         ({"windows": [WEEKEND]}, "2026-11-20T14:59", False, "OutsideWindows", "2026-11-20T15:00"),

@@ -152,6 +152,25 @@ def test_advice_names_the_phase_the_gates_and_the_remedy() -> None:
     assert advice(spec, forecast(spec, gates, 100_000)) == ()
 
 
+def test_advice_is_a_plan_that_the_api_server_accepts() -> None:
+    """At two runs an hour no phase is long enough; where a weight would do, only that is said."""
+    spec = a_spec(gates=[{"name": "errors", "template": "error-rate"}])
+    gates = resolve_all(spec).gates
+
+    first, second, *_ = advice(spec, forecast(spec, gates, 2))
+
+    assert first.endswith("That takes about 42 days, and a phase lasts at most 30.")
+    assert second.endswith("Set `durationSeconds: 720000`.")
+    spec = a_spec(
+        gates=[{"name": "errors", "template": "error-rate"}],
+        phases=[
+            {"name": "canary-5", "weight": 20, "durationSeconds": 2_000_000},
+            {"name": "all", "weight": 100, "durationSeconds": 600},
+        ],
+    )
+    assert advice(spec, forecast(spec, gates, 0.6))[0].endswith("Set `weight: 30`.")
+
+
 def test_advice_tells_what_becomes_of_a_phase_that_never_has_its_runs() -> None:
     """Too little traffic even for the extensions ends as `onTimeout` says."""
     spec = a_spec(gates=[{"name": "errors", "template": "error-rate"}], analysis={"onTimeout": "RollBack"})

@@ -400,6 +400,16 @@ def test_a_violation_is_read_before_anything_else_is_known() -> None:
     )
 
 
+def test_a_time_that_no_calendar_has_is_unreadable() -> None:
+    """A sample of the year 33 million, also where a violation is read before anything else."""
+    gate = a_gate(template="violations")
+    newest = (gate.sources.total, Term.NEWEST, CANARY, None)
+
+    reading = read_rows(gate, {(gate.sources.bad, Term.BIRTHS, CANARY, None): 1.0, newest: 1e15})
+
+    assert isinstance(reading, Unreadable)
+
+
 Values = dict[tuple[Source, Term, str, str | None], float]
 
 

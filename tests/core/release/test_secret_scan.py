@@ -67,6 +67,9 @@ def test_random_value_under_a_name_that_promises_a_secret(name: str) -> None:
         {"dsn": "postgres://bot:${DB_PASSWORD}@db.support:5432/orders"},
         {"digest": "sha256:" + "9f2c1ab4" * 8},
         {"password": "a1" * 12},
+        {"checkout": "pk_live_" + "a1B2c3D4e5f6G7h8" * 2},
+        {"rows": [["cache key", RANDOM], ["sort key is", RANDOM]]},
+        {"note": f"The cache key is {RANDOM}, and the row key: {RANDOM}"},
     ],
 )
 def test_what_is_no_credential_passes(content: object) -> None:
@@ -81,6 +84,12 @@ def test_what_is_no_credential_passes(content: object) -> None:
         f'{{"api_key": "{RANDOM}"}}',
         f"curl -H 'Authorization: Bearer {RANDOM}' https://models.example.com",
         f"export SHOP_TOKEN={RANDOM}",
+        f"Use the API key: {RANDOM}",
+        f"- **Secret key:** `{RANDOM}`",
+        f"The client secret is {RANDOM}, keep it",
+        f"| API_KEY | {RANDOM} |",
+        f"<apiKey>{RANDOM}</apiKey>",
+        f"api_key -> {RANDOM}",
     ],
 )
 def test_secret_that_is_assigned_inside_a_text_is_found(text: str) -> None:
@@ -88,6 +97,30 @@ def test_secret_that_is_assigned_inside_a_text_is_found(text: str) -> None:
     suspicions = list(find_credentials({"settings.yaml": text}, "c"))
 
     assert suspicions == [Suspicion('c["settings.yaml"]', "a text that contains a secret")]
+
+
+@pytest.mark.parametrize(
+    ("content", "path"),
+    [
+        ({"properties": {"api_key": {"type": "string", "default": RANDOM}}}, "properties.api_key.default"),
+        ({"properties": {"token": {"enum": ["none", RANDOM]}}}, "properties.token.enum[1]"),
+        ({"properties": {"clientSecret": {"examples": [RANDOM]}}}, "properties.clientSecret.examples[0]"),
+        ({"headers": [["Accept", "*/*"], ["X-Api-Key", RANDOM]]}, "headers[1][1]"),
+        ({"inputs": [{"id": "SHOP_TOKEN", "default": RANDOM}]}, "inputs[0].default"),
+        ({"env": [{"title": "API key", "content": RANDOM}]}, "env[0].content"),
+    ],
+)
+def test_a_secret_is_found_by_the_name_that_its_value_belongs_to(content: object, path: str) -> None:
+    """The property of a schema, the first text of a pair, or the name beside it."""
+    assert [each.path for each in find_credentials(content, "c") if each.is_certain] == [f"c.{path}"]
+
+
+def test_no_text_beside_a_secret_is_taken_for_its_name() -> None:
+    """A finding repeats the name, and what is not one could be a secret itself."""
+    pairs = [["token=" + "s3cret-abc", RANDOM], ["a token " * 20, RANDOM]]
+    found = list(find_credentials({"rows": pairs, "env": [{"name": pairs[0][0], "value": RANDOM}]}, "c"))
+    assert "s3cret" not in repr(found)
+    assert "a token a token" not in repr(found)
 
 
 def test_credential_used_as_a_key_is_found_and_not_told() -> None:
@@ -130,6 +163,8 @@ def test_findings_never_tell_the_value(value: str, kind: str, credential: str) -
         "acme_live_",
         "name: token value: ",
         "--token ",
+        "api key is ",
+        "| private api key** ",
         "aGVsbG8gd29ybGQgaGVsbG8=\n",
         "Private-Lines: ",
         PEM,

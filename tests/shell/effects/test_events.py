@@ -28,12 +28,14 @@ ROLLOUT: Manifest = {
 }
 
 
-def tell(api: FakeApiServer, events: Iterable[Event], *, line: int = 10) -> list[Manifest]:
+def tell(
+    api: FakeApiServer, events: Iterable[Event], *, line: int = 10, about: Manifest = ROLLOUT
+) -> list[Manifest]:
     """What is sent of these."""
 
     async def scenario() -> list[Manifest]:
         sender = EventSender(api, line=line)
-        sender.send(ROLLOUT, events)
+        sender.send(about, events)
         assert not api.events, "nobody waits for an Event"
         task = asyncio.create_task(sender.work())
         await pass_time(1)
@@ -57,6 +59,16 @@ def test_an_event_is_about_the_very_object_and_says_how_grave_it_is() -> None:
     }
     fields = (event["reason"], event["message"], event["type"], event["metadata"]["namespace"])
     assert fields == ("GateFailed", "x" * 1024, "Warning", "support")
+
+
+def test_the_name_of_an_event_is_one_that_the_api_server_accepts() -> None:
+    """Also about a freeze with the longest name that there is."""
+    freeze = {**ROLLOUT, "kind": "AgentFreeze", "metadata": {**ROLLOUT["metadata"], "name": "a-" * 126 + "b"}}
+    (event,) = tell(FakeApiServer(), [Event(Reason.INVALID_SPEC, "x", is_warning=True)], about=freeze)
+
+    name = event["metadata"]["name"]
+    assert (len(name) <= 253, event["involvedObject"]["name"]) == (True, freeze["metadata"]["name"])
+    assert re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*", name)
 
 
 def test_events_carry_their_time_in_microseconds_and_who_reports() -> None:

@@ -160,3 +160,43 @@ def test_what_came_while_the_list_was_under_way_stays() -> None:
         assert desk.cache.get(RELEASE) == newer
 
     run(scenario())
+
+
+def test_an_object_that_cannot_be_taken_in_hides_no_other(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A bug with an object of one tenant is logged, and the operator starts for all others."""
+
+    class Choosy(Intake):
+        def put(self, manifest: Manifest) -> None:
+            if manifest["metadata"]["name"] == "bad":
+                raise KeyError("spec")
+            super().put(manifest)
+
+    monkeypatch.setitem(globals(), "Intake", Choosy)
+
+    async def scenario() -> None:
+        desk = Desk(FakeApiServer())
+        desk.api.put(an_object(Ref("AgentRelease", "support", "bad")))
+        desk.api.put(an_object(RELEASE))
+        await desk.resync.fill()
+        assert list(desk.cache.versions("AgentRelease", None)) == [RELEASE]
+
+    run(scenario())
+
+    assert "Failed to take in AgentRelease support/bad" in caplog.text
+
+
+@pytest.mark.parametrize("kind", ["HTTPRoute", "ConfigMap"])
+def test_a_writer_without_a_name_is_taken_in(kind: str) -> None:
+    """An editor can patch `managedFields` so, and the API server stores that (measured with 1.36)."""
+
+    async def scenario() -> None:
+        desk = Desk(FakeApiServer())
+        manifest = an_object(Ref(kind, "support", "one"), **{LABEL_MANAGED_BY: FIELD_MANAGER})
+        manifest["metadata"]["managedFields"] = [{"operation": "Update", "fieldsV1": {"f:data": {}}}]
+        desk.api.put(manifest)
+        await desk.resync.fill()
+        assert len(desk.cache.versions(kind, None)) == 1
+
+    run(scenario())

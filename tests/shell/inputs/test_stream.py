@@ -99,6 +99,19 @@ async def test_a_change_that_cannot_be_taken_in_stops_no_other(caplog: pytest.Lo
     assert "Failed to take in a change of bad" in caplog.text
 
 
+async def test_a_change_that_is_too_deep_ends_no_watch() -> None:
+    """A tenant nests a release as deeply as the API server permits; the changes of others are taken in."""
+    deep = b'{"a":' * 9_990 + b"1" + b"}" * 9_990
+    taken: list[tuple[str, Manifest]] = []
+    bad = change("ADDED", 1).replace(b'"a\\nb"', deep)
+    assert deep in bad
+
+    lines = await read([bad + b"\n" + change("ADDED", 2, "good") + b"\n"], taken)
+
+    assert [manifest["metadata"]["name"] for _, manifest in taken] == ["one", "good"]
+    assert [json.loads(line)["type"] for line in lines if line] == ["BOOKMARK"] * 2
+
+
 @pytest.mark.parametrize(("seconds", "least", "most"), [(60.0, 0, 10), (-1.0, MANY, 3 * MANY)])
 async def test_a_change_waits_for_no_turn_of_the_loop_behind_others(
     monkeypatch: pytest.MonkeyPatch, seconds: float, least: int, most: int

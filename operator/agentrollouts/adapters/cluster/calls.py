@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from agentrollouts.adapters.cluster.errors import error_of
 from agentrollouts.adapters.cluster.resources import Manifest
+from agentrollouts.api.model.nested import read_json
 
 _ESCAPED: Final = re.compile(r"[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 """What a YAML reader refuses or changes unless it is escaped; JSON escapes the control characters itself."""
@@ -76,7 +77,7 @@ def content_of(call: Call, response: Response) -> Manifest:
         ClusterError: the answer is not a good one.
     """
     try:
-        content = json.loads(response.body)
+        content = read_json(response.body)
     except ValueError:
         content = None
     if response.status < HTTPStatus.MULTIPLE_CHOICES and isinstance(content, dict):

@@ -6,7 +6,6 @@ keeps its connection for as long as it lasts. A stream is bounded in time: one t
 
 import asyncio
 import contextlib
-import json
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from http import HTTPStatus
@@ -21,6 +20,7 @@ from agentrollouts.adapters.cluster.credentials import bearer_token, transport_o
 from agentrollouts.adapters.cluster.errors import NotFoundError, UnavailableError, error_of
 from agentrollouts.adapters.cluster.pages import PAGE
 from agentrollouts.adapters.cluster.resources import KINDS, Manifest, Ref
+from agentrollouts.api.model.nested import read_json
 from agentrollouts.api.names import FIELD_MANAGER
 
 _MARGIN_SECONDS: Final = 5.0
@@ -185,7 +185,7 @@ async def _lines(response: aiohttp.ClientResponse, seconds: float) -> AsyncItera
 def _change(call: Call, line: bytes) -> Change:
     """One line of the stream. Raises `ClusterError` for an error in it, or if it is not a change."""
     try:
-        content = json.loads(line)
+        content = read_json(line)
         verb, manifest = content["type"], content["object"]
     except (ValueError, KeyError, TypeError):
         raise UnavailableError(f"{call.what}: the stream holds something else") from None

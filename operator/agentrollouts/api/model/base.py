@@ -30,6 +30,9 @@ from agentrollouts.api.model.text import writable
 
 SECONDS_MAX: Final = 30 * 24 * 3600
 """The longest time span in a plan: 30 days."""
+FIRST_TIME: Final = datetime.min.replace(tzinfo=UTC)
+LAST_TIME: Final = datetime.max.replace(tzinfo=UTC)
+"""The first and the last time that there is in UTC."""
 
 
 class ApiModel(BaseModel):
@@ -89,7 +92,11 @@ def _validator(model: type[BaseModel], name: str) -> Callable[[Any], Any]:
 
 
 def _to_utc(value: datetime) -> datetime:
-    return value.astimezone(UTC)
+    """The time in UTC; the nearest one that it has, as the API server accepts 9999-12-31T23:59:59-05:00."""
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        return FIRST_TIME if value.year == 1 else LAST_TIME
 
 
 def written_time(value: datetime) -> str:

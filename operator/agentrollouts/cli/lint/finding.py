@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Final
 
+from agentrollouts.cli.mistakes import printable
+
 _MOST: Final = 1000
 """Characters of a sentence; a key of a file can be longer."""
 
@@ -36,9 +38,8 @@ class Finding:
 
 
 def _printable(text: str) -> str:
-    """Text that cannot end its line, move the cursor or fail to be encoded."""
-    text = text if len(text) <= _MOST else f"{text[: _MOST - 1]}…"
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+    """Text that can be shown, of a bounded length."""
+    return printable(text if len(text) <= _MOST else f"{text[: _MOST - 1]}…")
 
 
 def _property(text: str) -> str:

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Final
+from datetime import datetime
 
+from agentrollouts.api.model.base import LAST_TIME
 from agentrollouts.api.objects import ConditionStatus, ObjectMeta
 from agentrollouts.api.people.freeze import (
     ACTIVE,
@@ -18,8 +18,6 @@ from agentrollouts.api.people.freeze import (
 from agentrollouts.api.reasons import Reason
 from agentrollouts.core.action.windows import InvalidWindow, next_start, reach
 from agentrollouts.core.conditions import condition, set_condition
-
-_LATEST: Final = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +122,7 @@ def frozen_by(
         is_in_flight: Whether it has traffic, so that some freezes let it finish.
     """
     active = [
-        (what.until or _LATEST, _name(freeze), freeze, what)
+        (what.until or LAST_TIME, _name(freeze), freeze, what)
         for freeze in freezes
         if not (is_in_flight and freeze.spec.in_flight is InFlight.CONTINUE)
         and not is_excepted(freeze, rollout, release)

@@ -11,6 +11,7 @@ from typing import Final
 from agentrollouts.api.analysis import OnTimeout
 from agentrollouts.api.attempt import State
 from agentrollouts.api.gates import Better
+from agentrollouts.api.model.base import SECONDS_MAX
 from agentrollouts.api.rollout import AgentRolloutSpec, Phase
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.analysis.forecast import HOUR, PhaseForecast, Sight, Usual, forecast_phase, usual_of
@@ -21,6 +22,8 @@ from agentrollouts.core.metrics.poll import PollResult
 from agentrollouts.core.metrics.table import QueryResult
 from agentrollouts.core.states import base_state
 
+DAY: Final = 24 * 3600
+"""Seconds of a day."""
 ENOUGH_RUNS: Final = 100
 """Runs of both releases from which the traffic of a phase is known, to about a tenth."""
 ENOUGH_SECONDS: Final = 600
@@ -148,13 +151,19 @@ def _blind(spec: AgentRolloutSpec, phases: Sequence[PhaseForecast]) -> Iterator[
 
 
 def _remedy(spec: AgentRolloutSpec, phase: Phase, factor: float) -> str:
-    """How to have so many times the runs: by time, or by a weight that stays below the next phase's."""
+    """How to have so many times the runs: by time, or by a weight that stays below the next phase's.
+
+    Only what the API server accepts: no phase lasts longer than `SECONDS_MAX`.
+    """
     seconds = _rounded_up(phase.duration_seconds * factor)
     index = spec.phases.index(phase)
     ceiling = spec.phases[index + 1].weight if index + 1 < len(spec.phases) else 100
     weight = math.ceil(phase.weight * factor)
-    by_weight = f", or `weight: {weight}`" if weight < ceiling and not phase.ramp_seconds else ""
-    return f"Set `durationSeconds: {seconds}`{by_weight}."
+    remedies = [f"`durationSeconds: {seconds}`"] if seconds <= SECONDS_MAX else []
+    remedies += [f"`weight: {weight}`"] if weight < ceiling and not phase.ramp_seconds else []
+    if remedies:
+        return f"Set {', or '.join(remedies)}."
+    return f"That takes about {about(seconds / DAY)} days, and a phase lasts at most {SECONDS_MAX // DAY}."
 
 
 def _rounded_up(seconds: float) -> int:

@@ -38,7 +38,7 @@ def read_mark(annotations: Mapping[str, str], uid: str) -> Detour | None:
     """The detour that an object is marked with; None if there is no mark, or one of another rollout."""
     try:
         mark = json.loads(annotations.get(ANNOTATION_DETOUR, "null"))
-    except ValueError:  # someone else wrote it
+    except (ValueError, RecursionError):  # someone else wrote it
         return None
     if not isinstance(mark, dict) or mark.get(UID) != uid:
         return None

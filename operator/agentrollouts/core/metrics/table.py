@@ -22,6 +22,8 @@ Cell = Mapping[str | None, float]
 
 
 NO_ROWS: Final[Cell] = MappingProxyType({})
+LATEST: Final = 253_402_300_799
+"""The last second of the year 9999, since 1970; no sample is newer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ class Table:
                 return f"Prometheus returned a row that was not queried: {row.src} of {row.release}"
             source = plan.sources[position]
             cell = cells[source].setdefault((term, row.release), {})
-            if not 0 <= row.value <= LARGEST:  # nor NaN
+            if not 0 <= row.value <= (LATEST if term is Term.NEWEST else LARGEST):  # nor NaN
                 problems[source] = (
                     f"{source.selector} of {row.release} is {row.value}, which is not a valid count"
                 )

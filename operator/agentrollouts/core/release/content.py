@@ -23,9 +23,14 @@ MAX_DEPTH: Final = 64
 _PLAIN_KEY: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _KEY_LENGTH: Final = 256
 """Characters of a key that a path shows: every field below it has the key in its path."""
-_NAMES: Final = ("name", "key", "header", "variable")
-_VALUES: Final = frozenset({"value", "val"})
+_NAMES: Final = ("name", "key", "header", "variable", "id", "title")
+_VALUES: Final = frozenset({"value", "val", "default", "content", "const"})
 """Fields of a pair of a name and a value, as in an `env` list."""
+_OF_SCHEMA: Final = frozenset({"default", "const", "enum", "example", "examples"})
+"""Values in a JSON schema, whose name is that of the property."""
+_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_. -]{0,63}")
+_PAIR: Final = 2
+"""Texts in a list of lists that are a name and a value, as in a list of headers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +80,31 @@ def keys(value: object) -> Iterator[str]:
 
 def _children(parent: Leaf) -> list[Leaf]:
     if isinstance(parent.value, Mapping):
-        named = next((name for key in _NAMES if isinstance(name := parent.value.get(key), str)), None)
+        named = next((name for key in _NAMES if _is_name(name := parent.value.get(key))), None)
         return [
-            Leaf(child_path(parent.path, key), named if named and key in _VALUES else key, value)
+            Leaf(child_path(parent.path, key), _name_of(key, named, parent.key), value)
             for key, value in parent.value.items()
         ]
     if isinstance(parent.value, list | tuple):
+        items = parent.value
+        is_pair = parent.path.endswith("]") and len(items) == _PAIR and _is_name(items[0])
         return [
-            Leaf(f"{parent.path}[{index}]", parent.key, value) for index, value in enumerate(parent.value)
+            Leaf(f"{parent.path}[{index}]", items[0] if is_pair and index else parent.key, value)
+            for index, value in enumerate(items)
         ]
     return []
+
+
+def _is_name(value: object) -> bool:
+    """Whether a value can be the name of another one; messages repeat it, so it is not any text."""
+    return isinstance(value, str) and _NAME.fullmatch(value) is not None
+
+
+def _name_of(key: str, named: str | None, parent: str) -> str:
+    """What a field is called: by the name in its pair, by the property of its schema, or by itself."""
+    if named and key in _VALUES:
+        return named
+    return parent if key in _OF_SCHEMA else key
 
 
 AnyComponent = Component | ModelComponent | ToolsComponent | RuntimeComponent

@@ -41,7 +41,10 @@ def restorations(obs: Observed, state: TrafficState) -> Iterator[Event]:
 
 
 def last_writer(manifest: Manifest) -> str | None:
-    """The field manager that wrote the weights after us; None if we were the last, or if that is unknown."""
+    """The field manager that wrote the weights after us; None if we were the last, or if that is unknown.
+
+    One can have no name: the API server stores what an editor writes into `managedFields`.
+    """
     path = managed_path(manifest["kind"])
     entries = [
         entry
@@ -49,7 +52,8 @@ def last_writer(manifest: Manifest) -> str | None:
         if not entry.get("subresource") and _has(entry.get("fieldsV1"), path)
     ]
     others = [entry for entry in entries if entry.get("manager") != FIELD_MANAGER]
-    return str(max(others, key=lambda entry: entry.get("time") or "")["manager"]) if others else None
+    newest = max(others, key=lambda entry: entry.get("time") or "", default=None)
+    return None if newest is None else str(newest.get("manager") or "a client without a name")
 
 
 def _changed(obs: Observed, state: TrafficState) -> Iterator[tuple[str, str]]:

@@ -1,10 +1,10 @@
 """From the cluster to what `check` is about: each kind is read by one kubectl, several at once."""
 
-import json
 from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from typing import Final
 
+from agentrollouts.api.model.nested import read_json
 from agentrollouts.api.names import API_VERSION, GROUP
 from agentrollouts.api.people.action import ActionType
 from agentrollouts.api.recovery.hooks import cron_jobs_of
@@ -111,6 +111,6 @@ def _found(started: Started) -> Found:
         text = started.text()
     except KubectlError as error:
         return Found(problem=str(error))
-    printed = json.loads(text) if text.strip() else {"items": []}
+    printed = read_json(text) if text.strip() else {"items": []}
     items = printed.get("items", [printed])
     return Found({each["metadata"]["name"]: each for each in items})

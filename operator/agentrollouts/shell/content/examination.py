@@ -5,7 +5,6 @@ the search for credentials in 900 KiB takes seconds, and the event loop would st
 process has the lowest priority and a bounded memory, and is the first that the kernel ends for lack of it.
 """
 
-import json
 import os
 import pickle
 import resource
@@ -18,6 +17,7 @@ from typing import BinaryIO, Final
 
 from pydantic import ValidationError
 
+from agentrollouts.api.model.nested import read_json
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.core.release.checks import Refusal
@@ -52,7 +52,7 @@ class Request:
 def examination(request: Request) -> Examined:
     """Examine what a request contains; whatever it is, the answer has words for a person."""
     try:
-        release = AgentRelease.model_validate(json.loads(request.release))
+        release = AgentRelease.model_validate(read_json(request.release))
         kept, parent = _snapshot(request.kept), _snapshot(request.parent)
         if request.kept is not None and kept is None:
             return _refused(Reason.NAME_TAKEN, "the ConfigMap of the release contains no bundle; delete it")
@@ -79,13 +79,13 @@ def _refused(reason: Reason, problem: str) -> Examined:
 
 
 def _snapshot(text: bytes | None) -> Snapshot | None:
-    return None if text is None else Snapshot.of(json.loads(text))
+    return None if text is None else Snapshot.of(read_json(text))
 
 
 def _config_map(text: bytes | None) -> ConfigMapData | None:
     if text is None:
         return None
-    manifest = json.loads(text)
+    manifest = read_json(text)
     return ConfigMapData(manifest.get("data") or {}, tuple(manifest.get("binaryData") or ()))
 
 

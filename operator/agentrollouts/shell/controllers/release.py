@@ -4,13 +4,13 @@ A release and its snapshot are known without their content. That is read from th
 decides something: until the snapshot is written, once in the life of most releases.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Protocol
 
 from agentrollouts.adapters.cluster.errors import ConflictError
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
+from agentrollouts.api.model.nested import read_json
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.core.effects import Problem
 from agentrollouts.core.release.decide import ReleaseDecision, ReleaseObservation, decide_release
@@ -70,7 +70,7 @@ class ReleaseObserver:
         if not self._cache.is_outline(key):
             return manifest
         text = await self._cluster.text(key)
-        return None if text is None else remembered(json.loads(text))
+        return None if text is None else remembered(read_json(text))
 
     def observe(self, release: AgentRelease, problem: Problem | None) -> ReleaseObservation:
         """The world of a release, without any content."""

@@ -33,6 +33,8 @@ REMEMBERED: Final = 10_000
 MESSAGE_BYTES: Final = 1024
 """Bytes of an Event's message that the API server accepts (`NoteLengthLimit` of its event validation)."""
 
+NAME_LENGTH: Final = 236
+"""Characters of an object's name in that of its Event, which has at most 253."""
 QUIET_SECONDS: Final = 60.0
 """How long the same sentence about the same object is not said again; a fight over weights repeats it."""
 
@@ -111,6 +113,10 @@ class EventSender:
                 logger.warning("Failed to send an Event: %s", error)
 
 
+def _name(of: str) -> str:
+    return f"{of[:NAME_LENGTH].rstrip('.-')}.{uuid4().hex[:16]}"
+
+
 def _event(manifest: Manifest, event: Event) -> Manifest:
     """A core/v1 Event about an object.
 
@@ -122,7 +128,7 @@ def _event(manifest: Manifest, event: Event) -> Manifest:
     return {
         "apiVersion": "v1",
         "kind": "Event",
-        "metadata": {"name": f"{metadata['name']}.{uuid4().hex[:16]}", "namespace": metadata["namespace"]},
+        "metadata": {"name": _name(metadata["name"]), "namespace": metadata["namespace"]},
         "involvedObject": {
             "apiVersion": manifest["apiVersion"],
             "kind": manifest["kind"],

@@ -125,7 +125,7 @@ class Resync:
             async for page in self._cluster.pages(kind, namespace, labels):
                 for manifest in page:
                     unseen.discard(Ref.of(manifest))
-                    self._intake.put(manifest)
+                    self._put(manifest)
             self._versions[kind, namespace] = version
             self._missing.discard(kind)
         except (NotServedError, ForbiddenError) as error:
@@ -141,3 +141,10 @@ class Resync:
             gone = self._cache.get(key)
             if gone is not None and version_of(gone) == versions[key]:  # no news since the question
                 self._intake.drop(gone)
+
+    def _put(self, manifest: Manifest) -> None:
+        """Take in one object; what a tenant writes into it must not keep all others from being served."""
+        try:
+            self._intake.put(manifest)
+        except Exception:  # a bug; the next list may fare better
+            logger.exception("Failed to take in %s", Ref.of(manifest))

@@ -15,6 +15,7 @@ from typing import Any, Final, Self
 import aiohttp
 
 from agentrollouts.adapters.cluster.resources import Manifest
+from agentrollouts.api.model.nested import read_json
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +70,7 @@ class Stream:
     def _taken(self, line: bytes) -> bytes:
         """A bookmark for a change; any other line as it is, also one that makes no sense: kopf reports it."""
         try:
-            event = json.loads(line)
+            event = read_json(line)
             verb, manifest = event["type"], event["object"]
             version = str(manifest["metadata"]["resourceVersion"])
         except (ValueError, KeyError, TypeError):

@@ -114,7 +114,7 @@ def _sides(manifest: Manifest | None) -> tuple[tuple[str, int], ...] | None:
     try:
         split = json.loads(((manifest or {}).get("data") or {})["split.json"])
         return tuple((side["digest"], side["weight"]) for side in (split["stable"], split["canary"]) if side)
-    except (KeyError, TypeError, ValueError):  # someone else wrote it
+    except (KeyError, TypeError, ValueError, RecursionError):  # someone else wrote it
         return None
 
 
