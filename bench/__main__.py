@@ -54,7 +54,10 @@ def main() -> int:
     )
     sizes = group.Sizes()
     parser.add_argument(
-        "--rollouts", type=int, default=sizes.rollouts, help="of the figures group, surrounded and switch-off"
+        "--rollouts",
+        type=int,
+        default=sizes.rollouts,
+        help="of the figures going-back, group, surrounded and switch-off",
     )
     parser.add_argument(
         "--members", type=int, default=sizes.members, help="of each group in the figure group"
@@ -63,6 +66,7 @@ def main() -> int:
     options = parser.parse_args()
     figures: dict[str, Callable[[Install], Result]] = {
         **FIGURES,
+        "going-back": partial(_going_back, size=options.rollouts),
         "group": _group(group.Sizes(options.rollouts, options.members, options.runs)),
         "surrounded": partial(_surrounded, size=options.rollouts),
         "switch-off": partial(_switch_off, size=options.rollouts),
@@ -112,13 +116,13 @@ def _rest(install: Install) -> Result:
     return _on_a_stack(install, measure)
 
 
-def _going_back(install: Install, *, prometheus_hangs: bool = False) -> Result:
-    async def measure(stack: Stack, server: ApiServer, _: OperatorProcess) -> Result:
-        crowd = Crowd(server, SIZE)
+def _going_back(install: Install, *, size: int = SIZE, prometheus_hangs: bool = False) -> Result:
+    async def measure(stack: Stack, server: ApiServer, operator: OperatorProcess) -> Result:
+        crowd = Crowd(server, max(size, going_back.LEAST))
         await crowd.settle(seconds=600)
         if prometheus_hangs:
             stack.processes["prometheus"].pause()
-        return await going_back.measure(stack, server, crowd)
+        return await going_back.measure(stack, server, crowd, operator.process)
 
     return _on_a_stack(install, measure)
 

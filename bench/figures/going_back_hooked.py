@@ -38,14 +38,14 @@ async def measure(
     stack: Stack, server: ApiServer, plain: Crowd, hooked: Crowd, operator: OperatorProcess
 ) -> Result:
     """First the plain rollouts, then those with hooks; needs the operator to run, and both to be settled."""
-    usual = await going_back.measure(stack, server, plain)
+    usual = await going_back.measure(stack, server, plain, operator.process)
     with socket.create_server(("127.0.0.1", 0), backlog=BACKLOG) as silent:
         await server.apply_all(_objects(operator, silent.getsockname()[1]))
         for index, name in enumerate(hooked.names):
             await hooked.change(name, {"hooks": _hooks(index)})
         await hooked.all(hooked.names, is_known, seconds=600)
         await _prime(hooked)
-        burdened = await going_back.measure(stack, server, hooked)
+        burdened = await going_back.measure(stack, server, hooked, operator.process)
     return _result(usual, burdened, len(plain.names))
 
 
