@@ -61,7 +61,7 @@ def main() -> int:
         "--rollouts",
         type=int,
         default=sizes.rollouts,
-        help="of the figures going-back-alerting, group, surrounded and switch-off",
+        help="of the figures going-back, going-back-alerting, group, surrounded and switch-off",
     )
     parser.add_argument(
         "--members", type=int, default=sizes.members, help="of each group in the figure group"
@@ -70,6 +70,7 @@ def main() -> int:
     options = parser.parse_args()
     figures: dict[str, Callable[[Install], Result]] = {
         **FIGURES,
+        "going-back": partial(_going_back, size=options.rollouts),
         "going-back-alerting": partial(
             _going_back_beside, size=options.rollouts, burden=going_back_alerting.measure
         ),
@@ -122,13 +123,13 @@ def _rest(install: Install) -> Result:
     return _on_a_stack(install, measure)
 
 
-def _going_back(install: Install, *, prometheus_hangs: bool = False) -> Result:
-    async def measure(stack: Stack, server: ApiServer, _: OperatorProcess) -> Result:
-        crowd = Crowd(server, SIZE)
+def _going_back(install: Install, *, size: int = SIZE, prometheus_hangs: bool = False) -> Result:
+    async def measure(stack: Stack, server: ApiServer, operator: OperatorProcess) -> Result:
+        crowd = Crowd(server, size)
         await crowd.settle(seconds=600)
         if prometheus_hangs:
             stack.processes["prometheus"].pause()
-        return await going_back.measure(stack, server, crowd)
+        return await going_back.measure(stack, server, crowd, operator.process)
 
     return _on_a_stack(install, measure)
 

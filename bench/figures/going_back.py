@@ -13,9 +13,11 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
 from bench.floor import bare_loop
+from bench.rig import meters
 from bench.rig.crowd import NAMESPACE, ROUTES, Crowd, is_back
 from bench.rig.report import Check, Result, Series
 from sandbox.people.apiserver import ApiServer, Manifest, Onlooker
+from sandbox.programs.process import Process
 from sandbox.stack import Stack
 
 RUNS: Final = 3
@@ -32,10 +34,21 @@ TIMES_BESIDE: Final = 1.05
 """How much longer it may take beside something that must not delay it."""
 
 _CANARY: Final = 5
+_WHATS: Final = (
+    "PATCH sent → route 100/0",
+    "PATCH answered → route 100/0",
+    "bare kopf loop: PATCH sent → route",
+    "POST of an action sent → route 100/0",
+)
+"""The columns of a sample."""
 
 
-async def measure(stack: Stack, server: ApiServer, crowd: Crowd) -> Result:
-    """Three runs over some of the rollouts; needs the operator to run and the crowd to be settled."""
+async def measure(stack: Stack, server: ApiServer, crowd: Crowd, operator: Process) -> Result:
+    """Three runs over some of the rollouts; needs the operator to run and the crowd to be settled.
+
+    Beside the time that passes, it reads the processor time of both programs, which tells more on a machine
+    that has other work. The operator's is also that of the attempts under way.
+    """
     size = min(SAMPLES, len(crowd.names) // (2 + RUNS))
     sampled, others = crowd.names[:size], crowd.names[size : 2 * size]
     loop = stack.add_process(
@@ -43,7 +56,7 @@ async def measure(stack: Stack, server: ApiServer, crowd: Crowd) -> Result:
         [sys.executable, "-m", "bench.floor.bare_loop"],
         environment={"KUBECONFIG": str(stack.kubeconfig)},
     )
-    ours, answered, theirs, acted = [], [], [], []
+    runs, spent = [], []
     async with Onlooker(server, ROUTES) as routes:
         await _prepare_bare(server, crowd)
         await asyncio.to_thread(loop.start)
@@ -54,19 +67,21 @@ async def measure(stack: Stack, server: ApiServer, crowd: Crowd) -> Result:
             await crowd.begin_canaries((*sampled, *by_action))
             await _wish(server, routes, sampled)
             pairs = zip(sampled, by_action, strict=True)
-            samples = [await _sample(server, routes, crowd, *names) for names in pairs]
-            ours.append(tuple(one[0] for one in samples))
-            answered.append(tuple(one[1] for one in samples))
-            theirs.append(tuple(one[2] for one in samples))
-            acted.append(tuple(one[3] for one in samples))
+            before = _processor_ms(operator, loop)
+            runs.append([await _sample(server, routes, crowd, *names) for names in pairs])
+            after = _processor_ms(operator, loop)
+            spent.append([(b - a) / size for a, b in zip(before, after, strict=True)])
             await crowd.at_rest(sampled)
     await asyncio.to_thread(loop.stop)
+    series = (
+        Series(what, "ms", tuple(tuple(one[index] for one in run) for run in runs))
+        for index, what in enumerate(_WHATS)
+    )
     return _result(
         f"{len(crowd.names)} rollouts, {size} attempts under way",
-        Series("PATCH sent → route 100/0", "ms", tuple(ours)),
-        Series("PATCH answered → route 100/0", "ms", tuple(answered)),
-        Series("bare kopf loop: PATCH sent → route", "ms", tuple(theirs)),
-        Series("POST of an action sent → route 100/0", "ms", tuple(acted)),
+        *series,
+        Series("processor time of the operator, two rollbacks", "ms", tuple((one[0],) for one in spent)),
+        Series("processor time of the bare loop, one write", "ms", tuple((one[1],) for one in spent)),
     )
 
 
@@ -86,7 +101,13 @@ def beside(title: str, usual: Result, burdened: Result, what: str) -> Result:
     return Result(title, tuple(series), tuple(checks), (note,))
 
 
-def _result(sizes: str, ours: Series, answered: Series, theirs: Series, acted: Series) -> Result:
+def _processor_ms(*processes: Process) -> list[float]:
+    return [1000 * meters.cpu_seconds(meters.pid_of(process)) for process in processes]
+
+
+def _result(
+    sizes: str, ours: Series, answered: Series, theirs: Series, acted: Series, *spent: Series
+) -> Result:
     ratio, by_action = ours.median / theirs.median, acted.median / ours.median
     checks = (
         Check(f"median ≤ {MEDIAN_MS} ms", f"{ours.median:.1f} ms", ours.median <= MEDIAN_MS),
@@ -96,7 +117,9 @@ def _result(sizes: str, ours: Series, answered: Series, theirs: Series, acted: S
         Check(f"by action: p99 ≤ {P99_MS} ms", f"{acted.p99:.1f} ms", acted.p99 <= P99_MS),
         Check("by action: median ≤ that by releaseRef", f"{by_action:.2f} x", by_action <= 1),
     )
-    return Result(f"Asking to go back → route written, {sizes}", (ours, answered, theirs, acted), checks)
+    return Result(
+        f"Asking to go back → route written, {sizes}", (ours, answered, theirs, acted, *spent), checks
+    )
 
 
 async def _sample(

@@ -27,11 +27,14 @@ from agentrollouts.api.names import LABEL_AGENT, LABEL_MANAGED_BY
 from agentrollouts.core.metrics.evidence import EvidenceQuery
 from agentrollouts.core.release.examine import Examined
 from agentrollouts.core.release.snapshot import Snapshot
+from agentrollouts.core.rollout.decision import Decision
+from agentrollouts.core.rollout.upshot import Upshot
 from agentrollouts.settings.settings import Settings
 from agentrollouts.shell.cache import Cache
 from agentrollouts.shell.content.desk import Desk
 from agentrollouts.shell.content.examination import Request
 from agentrollouts.shell.content.examiner import examined_here
+from agentrollouts.shell.controllers import rollout
 from agentrollouts.shell.controllers.controller import Controller
 from agentrollouts.shell.controllers.freeze import FreezeController
 from agentrollouts.shell.controllers.release import ReleaseController, ReleaseObserver
@@ -245,6 +248,27 @@ def test_going_back_writes_the_route_first_then_the_status_then_tells() -> None:
             assert done[:3] == [ROUTE_WRITE, CONFIG_WRITE, STATUS_WRITE]
             assert Effect("create", "Event RollbackStarted") in done[3:]
             assert shell.weights() == [100, 0]
+
+    run(scenario())
+
+
+def test_going_back_waits_for_no_other_part_of_its_decision(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bug in what a rollback reports leaves no user with the canary."""
+
+    def failing_conclude(upshot: Upshot) -> Decision:
+        raise RuntimeError(f"a bug in what is said about {type(upshot.move).__name__}")
+
+    async def scenario() -> None:
+        async with a_shell() as shell:
+            shell.make(IN_CANARY)
+            await pass_time(1)
+            monkeypatch.setattr(rollout, "conclude", failing_conclude)
+            shell.ask_for(OLD)
+            await pass_time(0.1)
+            assert (shell.weights(), shell.status()["attempt"]["state"]) == ([100, 0], "Canary")
+            monkeypatch.undo()
+            await pass_time(60)
+            assert shell.status()["lastRollback"]["to"] == OLD
 
     run(scenario())
 

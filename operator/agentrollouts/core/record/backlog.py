@@ -1,9 +1,8 @@
 """The entries of a status that its record might not have: how many are too many, and which are written."""
 
+import json
 from collections.abc import Mapping
 from typing import Any, Final
-
-import rfc8785
 
 from agentrollouts.api.record.progress import RecordPart, RecordStatus
 from agentrollouts.core.record.chain import HASH
@@ -44,5 +43,5 @@ def by_record(record: RecordStatus) -> tuple[tuple[RecordPart, tuple[Mapping[str
 
 
 def size_of(entry: Mapping[str, Any]) -> int:
-    """Bytes of an entry."""
-    return len(rfc8785.dumps(entry))
+    """Bytes of an entry; of its canonical form, which has the same fields in another order."""
+    return len(json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode())

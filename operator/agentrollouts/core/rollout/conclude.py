@@ -17,10 +17,7 @@ from agentrollouts.core.analysis.analyze import poll, with_query
 from agentrollouts.core.attempt import moves
 from agentrollouts.core.attempt.course import with_look
 from agentrollouts.core.attempt.fuses import next_time
-from agentrollouts.core.attempt.fuses import noted as noted_fuse
-from agentrollouts.core.attempt.segments import is_same_segment
 from agentrollouts.core.attempt.status_draft import Progress
-from agentrollouts.core.attempt.transition import advance
 from agentrollouts.core.attempt.window import with_weights
 from agentrollouts.core.conditions import (
     ANNOTATION_IGNORED,
@@ -35,21 +32,16 @@ from agentrollouts.core.conditions import (
     set_condition,
     without_condition,
 )
-from agentrollouts.core.containment.detour import begins
 from agentrollouts.core.effects import Event
 from agentrollouts.core.record.backlog import cleared
 from agentrollouts.core.recovery.drill.plan import next_time as next_drill_time
-from agentrollouts.core.rollout import beginning, detours
+from agentrollouts.core.rollout import beginning
 from agentrollouts.core.rollout.checks import idle
-from agentrollouts.core.rollout.checks.fuses import burning
-from agentrollouts.core.rollout.checks.hooks import hooks_of
 from agentrollouts.core.rollout.checks.workload import workloads
-from agentrollouts.core.rollout.commands import create_action
 from agentrollouts.core.rollout.decision import Decision
 from agentrollouts.core.rollout.desired import Desired
 from agentrollouts.core.rollout.drilling import begin
 from agentrollouts.core.rollout.neighbors.consistency import group_consistent
-from agentrollouts.core.rollout.neighbors.group import with_membership
 from agentrollouts.core.rollout.recording.entries import entries
 from agentrollouts.core.rollout.recording.evidence import evidence_query
 from agentrollouts.core.rollout.recording.writing import may_be_cleared, recorded
@@ -63,12 +55,12 @@ from agentrollouts.core.rollout.reporting.shares import share_exceeded
 from agentrollouts.core.rollout.reporting.size import bounded
 from agentrollouts.core.rollout.reporting.status_change import are_numbers_due, is_news
 from agentrollouts.core.rollout.reporting.warning_events import notices
-from agentrollouts.core.rollout.requests.answering import answers, noted
+from agentrollouts.core.rollout.requests.answering import answers
 from agentrollouts.core.rollout.situation import Situation
-from agentrollouts.core.rollout.snapshots.facts import fact_writes
-from agentrollouts.core.rollout.snapshots.owners import lost_records, owner_writes
+from agentrollouts.core.rollout.snapshots.owners import lost_records
 from agentrollouts.core.rollout.standbys import course as standbys
 from agentrollouts.core.rollout.standbys.reporting import not_ready
+from agentrollouts.core.rollout.upshot import Upshot
 from agentrollouts.core.states import is_progressing, is_under_way
 from agentrollouts.core.traffic import endpoints
 from agentrollouts.core.traffic.drift import restorations
@@ -78,33 +70,29 @@ from agentrollouts.core.workload.plan import Workloads
 from agentrollouts.core.workload.template import workload_name
 
 
-def conclude(s: Situation, move: moves.Move) -> Decision:
-    """Turn the move into a decision."""
-    progress = _with_fuse(s, advance(Progress(s.spec, s.status, s.now), move))
-    traffic = _traffic(s, progress.status)
-    requests = noted(s, move, progress.status, is_shown=traffic.is_shown)
-    hooks = hooks_of(s, beginning.awaiting_hooks(s, move), progress.status)
-    status = hooks.after(with_membership(requests.status, s.obs))
-    questions, pods, reads = poll(s.analysis, status), _workloads(s, move), hooks.reads(status)
-    is_polled = questions is not None or is_progressing(status)  # between two segments there is no poll
-    conditions = _conditions(s, status, move, traffic, is_polled=is_polled)
-    status = _completed(s, move, status, conditions, pods)
+def conclude(upshot: Upshot) -> Decision:
+    """Turn what a move comes to into a decision."""
+    s, move, progress, hooks = upshot.situation, upshot.move, upshot.progress, upshot.hooks
+    questions, pods, reads = poll(s.analysis, upshot.status), _workloads(s, move), hooks.reads(upshot.status)
+    is_polled = questions is not None or is_progressing(upshot.status)  # none between two segments
+    conditions = _conditions(s, upshot.status, move, upshot.traffic, is_polled=is_polled)
+    status = _completed(s, move, upshot.status, conditions, pods)
     news = is_news(s, status)
     status, is_due = _without_written(s, status, is_due=news or are_numbers_due(s.obs, status))
-    writes = tuple(s.routing.writes(status, s.traffic, traffic, waits=_raises_what_is_lost(s)))
+    events = (*upshot.requests.events, *progress.events)
     decision = Decision(
-        writes=(*writes, *owner_writes(s.obs, status), *fact_writes(s.obs)),
-        rests_on_status=bool(writes) and not _goes_first(s, status),
+        writes=upshot.writes,
+        rests_on_status=upshot.moves_traffic and not upshot.goes_first,
         status=_written(s, status) if is_due else None,
         is_news=news,
         lost=lost_records(s.obs, status),
         is_blocked=any(condition.reason == Reason.NOT_ROLLED_BACK for condition in status.conditions),
-        events=tuple(_events(s, status, (*requests.events, *progress.events), progress, is_written=news)),
-        answers=answers(s, move, replace(requests, status=status)),
-        awaits_proof=requests.awaits_proof,
+        events=tuple(_events(s, status, events, progress, is_written=news)),
+        answers=answers(s, move, replace(upshot.requests, status=status)),
+        awaits_proof=upshot.requests.awaits_proof,
         services=endpoints.services(s.spec, status),
-        unsure_of=_unsure_of(s, move) | detours.unread(s),
-        unread=frozenset() if writes else pods.unread(),
+        unsure_of=upshot.unsure_of,
+        unread=frozenset() if upshot.moves_traffic else pods.unread(),
         hook_reads=reads,
         evidence=evidence_query(s, status),
         poll=questions,
@@ -119,13 +107,6 @@ def conclude(s: Situation, move: moves.Move) -> Decision:
         calls=tuple(hooks.calls()),
         expired=expired(s.obs.answered, s.obs.rollout),
     )
-
-
-def _traffic(s: Situation, status: AgentRolloutStatus) -> TrafficState:
-    """The traffic by the next status; computed once if it is that of the persisted one."""
-    before = s.obs.status
-    is_same = is_same_segment(before, status) and before.detour == status.detour
-    return s.traffic if is_same else s.routing.state(status)
 
 
 def _completed(
@@ -160,12 +141,6 @@ def _events(
     yield from restorations(s.obs, s.traffic)
 
 
-def _goes_first(s: Situation, status: AgentRolloutStatus) -> bool:
-    """Whether the route is written before the status: for what takes traffic away, and nothing else."""
-    is_back = is_latched(status) and not s.routing.ends_detour(status)
-    return is_back or begins(s.obs.status, status)
-
-
 def _without_written(
     s: Situation, status: AgentRolloutStatus, *, is_due: bool
 ) -> tuple[AgentRolloutStatus, bool]:
@@ -179,13 +154,6 @@ def _without_written(
 def _written(s: Situation, status: AgentRolloutStatus) -> AgentRolloutStatus:
     """The status with what only one that is written has: none of it is a reason to write it."""
     return with_query(s.analysis, with_weights(with_look(s.obs.status, status, s.spec, s.now)))
-
-
-def _with_fuse(s: Situation, progress: Progress) -> Progress:
-    """With the fuse that burns after the move, and what is announced about it."""
-    status = progress.status
-    number = status.attempt.number if status.attempt else 0
-    return noted_fuse(progress, burning(s, status), create_action(s.obs.rollout, "acknowledge", number))
 
 
 def _conditions(
@@ -219,18 +187,6 @@ def _requested_weight(s: Situation, status: AgentRolloutStatus) -> int | None:
     digest = s.desired.record.digest if isinstance(s.desired, Desired) else None
     sides = ((status.stable, weights.stable), (status.canary, weights.canary))
     return next((weight for record, weight in sides if record and record.digest == digest), 0)
-
-
-def _unsure_of(s: Situation, move: moves.Move) -> frozenset[str]:
-    """If endpoints have not been read yet, before stable is rolled back or a step forward is made.
-
-    A hold for them would else end and begin again without a pause, where they are not watched.
-    """
-    if not is_progressing(s.obs.status):
-        return idle.unsure_of(s) | begin.unsure_of(s) | standbys.unsure_of(s)
-    if isinstance(move, moves.EnterPhase | moves.Rise | moves.Bake | moves.Promote | moves.Resume):
-        return endpoints.services(s.spec, s.status) - s.obs.endpoints.keys()
-    return frozenset()
 
 
 def _wake_at(
@@ -268,11 +224,3 @@ def _recalled(s: Situation, move: moves.Move) -> ReleaseRecord | None:
     stable = move.stable if isinstance(move, moves.Recall) else None
     is_ours = stable and stable.service_name == workload_name(stable.release)
     return stable if is_ours and s.spec.workload else None
-
-
-def _raises_what_is_lost(s: Situation) -> bool:
-    """Whether the canary would get more than it was ever seen to have, without a ready endpoint."""
-    attempt, confirmed = s.status.attempt, s.obs.status.weights
-    if attempt is None or attempt.endpoints_lost_time is None or not is_progressing(s.obs.status):
-        return False
-    return attempt.weight > (confirmed.canary if confirmed else 0)

@@ -31,6 +31,7 @@ from agentrollouts.core.rollout.neighbors.group import failed_at_rest, failed_on
 from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.rollout.situation import Situation, assess
 from agentrollouts.core.rollout.standbys import course as standbys
+from agentrollouts.core.rollout.upshot import Upshot, upshot_of
 from agentrollouts.core.states import is_pending, is_progressing
 
 Check = Callable[[Situation], moves.Move | None]
@@ -144,8 +145,13 @@ IDLE: Final[tuple[Check, ...]] = (
 
 def decide(obs: Observation) -> Decision:
     """What to do about one rollout. Never raises for what a user wrote; an exception from here is a bug."""
+    return conclude(moved(obs))
+
+
+def moved(obs: Observation) -> Upshot:
+    """The first half of a decision, with all that a rollback writes; the second half is `conclude`."""
     situation = assess(obs.in_force())
-    return conclude(situation, first(_chain(situation.status), situation))
+    return upshot_of(situation, first(_chain(situation.status), situation))
 
 
 def first(chain: tuple[Check, ...], s: Situation) -> moves.Move:

@@ -10,7 +10,8 @@ from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.effects import Event
-from agentrollouts.core.rollout.decide import decide
+from agentrollouts.core.rollout.conclude import conclude
+from agentrollouts.core.rollout.decide import moved
 from agentrollouts.core.rollout.decision import Decision
 from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.rollout.requests.answering import without_rollout
@@ -79,7 +80,7 @@ class RolloutController:
         if rollout is None:
             self.forget(key)
             return Outcome(None, is_complete=True)
-        obs, decision = await self._decide(key, rollout)
+        obs, decision, pause = await self._decide(key, rollout)
         self._note(key, is_blocked=decision.is_blocked)
         self._poller.poll(key, decision.poll)
         self._observer.follow(key, decision.services)
@@ -90,7 +91,8 @@ class RolloutController:
         if decision.is_blocked:  # the rollback is persisted already, and its writes may hang again
             saying = asyncio.create_task(self._say(manifest, obs, decision))
         try:
-            pause = await self._writes.write(key, decision.writes)
+            if pause is None:
+                pause = await self._writes.write(key, decision.writes)
         finally:
             if saying is not None:
                 await asyncio.wait([saying])
@@ -119,21 +121,30 @@ class RolloutController:
             await self._sweeps.write(key, decision.expired)
         return await self._hooks.create(key, manifest, decision, self._observer.confirm)
 
-    async def _decide(self, key: Ref, rollout: AgentRollout) -> tuple[Observation, Decision]:
-        """The decision, made again where it depends on what is not watched."""
+    async def _decide(self, key: Ref, rollout: AgentRollout) -> tuple[Observation, Decision, float | None]:
+        """The decision, made again where it depends on what is not watched; and as of `_decided`."""
         obs = await self._observer.observe(rollout, self._writes.problem(key), self._chores.problem(key))
         obs = self._hooks.seen(key, obs)
         if self._actor.recorder is not None:
             obs = replace(obs, record=self._actor.recorder.knowledge(key))
-        decision = decide(obs)
+        decision, pause = await self._decided(key, obs)
         if decision.awaits_proof:
             obs = await self._observer.with_proof(obs)
-            decision = decide(obs)
+            decision, pause = await self._decided(key, obs)
         for _ in range(ROUNDS):
             if decision.unsure_of or decision.unread:
                 obs = await self._observer.with_reads(obs, decision.unsure_of, decision.unread)
-                decision = decide(obs)
-        return obs, decision
+                decision, pause = await self._decided(key, obs)
+        return obs, decision, pause
+
+    async def _decided(self, key: Ref, obs: Observation) -> tuple[Decision, float | None]:
+        """A decision, and the pause of its writes; None if they have not been done.
+
+        What takes traffic away is written before the rest is decided, of which it needs nothing.
+        """
+        upshot = moved(obs)
+        pause = await self._writes.write(key, upshot.first) if upshot.first else None
+        return conclude(upshot), pause
 
     async def settle(self, key: Ref) -> bool:
         """Settle the routes of other owners in which the rollout set weights."""
