@@ -4,8 +4,6 @@ The operator has no other memory. A new process resumes from this status: it has
 its clocks, the frozen counts of finished segments, and enough of every healthy release to serve it again.
 """
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import Annotated, Final
 

@@ -5,8 +5,6 @@ has already enforced the schema, so Python does not repeat rules that only CEL s
 reads a model must handle every value that the types allow.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache

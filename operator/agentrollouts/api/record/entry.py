@@ -4,8 +4,6 @@ An entry is made once and never changed. Its hash covers every other field, and 
 it; so anyone who has the last hash can prove every entry before.
 """
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import Annotated, Any, Final
 

@@ -1,7 +1,5 @@
 """Where a rollout's record stands, as its status says it: the newest entry, and those to be written."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import Annotated, Any, Final
 

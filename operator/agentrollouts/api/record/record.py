@@ -4,8 +4,6 @@ The rules of the CRD hold against everyone, administrators included: entries may
 is there may be changed.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import ConfigDict, Field
