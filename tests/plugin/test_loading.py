@@ -1,0 +1,35 @@
+"""What loading the screens leaves out, since someone waits for it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.plugin.fake import environment
+
+SCREEN = ("agentrollouts.plugin.shown", "agentrollouts.insight.view.view")
+
+
+def printed(code: str, **changes: str) -> list[str]:
+    """What a process prints that runs this code."""
+    done = subprocess.run(  # noqa: S603 ours
+        [sys.executable, "-c", f"from agentrollouts.plugin.loading import load; {code}"],
+        env=environment(Path(), changes),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.split()
+
+
+def test_no_garbage_is_collected_while_modules_are_loaded() -> None:
+    """Modules stay, so nobody searches them: neither while more are loaded, nor later, nor at the end."""
+    code = (
+        "import gc; runs = lambda: sum(each['collections'] for each in gc.get_stats()); began = runs(); "
+        f"load(*{SCREEN})(); print(runs() - began < 10, gc.isenabled(), len(gc.get_objects()) < 10_000)"
+    )
+    assert printed(code) == ["True"] * 3
+
+
+def test_a_module_that_is_missing_leaves_the_collector_as_it_was() -> None:
+    """The error comes where the module is used; until then, the process goes through as usual."""
+    assert printed("import gc; load('agentrollouts.absent')(); print(gc.isenabled())") == ["True"]
