@@ -33,3 +33,15 @@ def test_no_garbage_is_collected_while_modules_are_loaded() -> None:
 def test_a_module_that_is_missing_leaves_the_collector_as_it_was() -> None:
     """The error comes where the module is used; until then, the process goes through as usual."""
     assert printed("import gc; load('agentrollouts.absent')(); print(gc.isenabled())") == ["True"]
+
+
+def test_no_plugin_of_pydantic_is_loaded(tmp_path: Path) -> None:
+    """Neither the search through all installed packages nor what it finds delays a screen."""
+    found = tmp_path / "spy-1.dist-info"
+    found.mkdir()
+    (found / "METADATA").write_text("Metadata-Version: 2.1\nName: spy\nVersion: 1\n")
+    (found / "entry_points.txt").write_text("[pydantic]\nspy = spy:SPY\n")
+    (tmp_path / "spy.py").write_text("print('loaded')\nSPY = object()\n")
+    models = "from agentrollouts.api.rollout import AgentRollout; AgentRollout.model_rebuild()"
+
+    assert printed(f"load(*{SCREEN})(); {models}", PYTHONPATH=str(tmp_path)) == []
