@@ -24,7 +24,7 @@ from agentrollouts.api.model.base import (
 from agentrollouts.api.model.marks import list_map
 from agentrollouts.api.objects import Conditions
 from agentrollouts.api.people.action import Retried, TakenAction
-from agentrollouts.api.record.entry import MAX_COURSE, Look
+from agentrollouts.api.record.course import MAX_COURSE, Look
 from agentrollouts.api.record.progress import RecordStatus
 from agentrollouts.api.recovery.detour import Detour, LastDetour
 from agentrollouts.api.recovery.drill import LastDrill

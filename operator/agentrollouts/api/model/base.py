@@ -143,6 +143,8 @@ The API server rejects malformed ranges. The model still reads one that was stor
 """
 Digest = Annotated[str, Field(max_length=71, pattern=r"^sha256:[0-9a-f]{64}$")]
 """`sha256:` and 64 hexadecimal digits."""
+Hash = Annotated[str, Field(max_length=71, pattern=r"^(sha256:[0-9a-f]{64})?$")]
+"""`sha256:` and 64 hexadecimal digits; empty where nothing comes before."""
 DetourId = Annotated[str, Field(min_length=8, max_length=8, pattern=r"^[0-9a-f]{8}$")]
 """Eight hexadecimal digits."""
 Percent = Annotated[int, Field(ge=1, le=100)]

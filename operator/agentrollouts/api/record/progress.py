@@ -5,8 +5,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import Field
 
-from agentrollouts.api.model.base import ApiModel, Digest, ObjectName, ReleaseName, SemVer
-from agentrollouts.api.record.entry import Hash
+from agentrollouts.api.model.base import ApiModel, Digest, Hash, ObjectName, ReleaseName, SemVer
 
 MAX_ENTRIES: Final = 128
 """Entries of one record."""
