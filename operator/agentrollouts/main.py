@@ -3,6 +3,7 @@
 Each command is imported where it runs, so that none waits for the libraries of another one.
 """
 
+import gc
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
@@ -37,7 +38,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command that the arguments name; the exit code is its own, or 2 where it was used wrongly."""
     command, options = parse(arguments)
     module, _, function = COMMANDS.get(command, ACTION).partition(":")
-    code: int = getattr(import_module(f"agentrollouts.{module}"), function)(options)
+    gc.disable()  # what is imported stays, so a search for garbage meanwhile only takes time
+    run = getattr(import_module(f"agentrollouts.{module}"), function)
+    gc.enable()
+    code: int = run(options)
     return code
 
 
