@@ -30,6 +30,11 @@ def test_no_garbage_is_collected_while_modules_are_loaded() -> None:
     assert printed(code) == ["True"] * 3
 
 
+def test_what_runs_kubectl_gets_its_turn_while_modules_are_loaded() -> None:
+    """An import keeps the interpreter for a tenth of the usual time at most."""
+    assert printed("import sys; load(); print(sys.getswitchinterval() <= 0.0005)") == ["True"]
+
+
 def test_a_module_that_is_missing_leaves_the_collector_as_it_was() -> None:
     """The error comes where the module is used; until then, the process goes through as usual."""
     assert printed("import gc; load('agentrollouts.absent')(); print(gc.isenabled())") == ["True"]
