@@ -3,6 +3,7 @@
 Each command is imported where it runs, so that none waits for the libraries of another one.
 """
 
+import gc
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -55,7 +56,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(arguments: Sequence[str] | None) -> int:
     command, options = parse(arguments)
     module, _, function = COMMANDS.get(command, ACTION).partition(":")
-    code: int = getattr(import_module(f"agentrollouts.{module}"), function)(options)
+    gc.disable()  # what is imported stays, so a search for garbage meanwhile only takes time
+    run = getattr(import_module(f"agentrollouts.{module}"), function)
+    gc.enable()
+    code: int = run(options)
     return code
 
 

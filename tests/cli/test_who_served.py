@@ -15,7 +15,7 @@ from agentrollouts.adapters.cluster.resources import Manifest
 from agentrollouts.api.attempt import State
 from agentrollouts.api.model.base import Digest
 from agentrollouts.api.reasons import Reason
-from agentrollouts.api.record.entry import Look
+from agentrollouts.api.record.course import Look
 from agentrollouts.api.rollback import AffectedWindow, WeightChange
 from agentrollouts.api.status import Outcome
 from agentrollouts.cli.arguments import Command, parse

@@ -16,7 +16,7 @@ from agentrollouts.api.people.action import (
     TakenAction,
 )
 from agentrollouts.api.reasons import Reason
-from agentrollouts.api.record.entry import Look
+from agentrollouts.api.record.course import Look
 from agentrollouts.api.record.progress import EvidenceState, RecordPart, RecordStatus
 from agentrollouts.api.recovery.detour import Detour, DetourCause, LastDetour
 from agentrollouts.api.recovery.drill import DrillOutcome, LastDrill

@@ -32,6 +32,7 @@ DRAWN = "agentrollouts.plugin.lean, agentrollouts.plugin.shown, agentrollouts.in
 
 LISTED = "agentrollouts.plugin.lean, agentrollouts.plugin.screens.listed"
 DECIDING = (
+    "agentrollouts.api.record.entry",
     "agentrollouts.core.action.facts",
     "agentrollouts.core.attempt.moves",
     "agentrollouts.core.effects",

@@ -1,7 +1,5 @@
 """How often a canary is judged, for how long that may stay undecided, and where the metrics come from."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import Annotated
 

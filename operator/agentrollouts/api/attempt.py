@@ -1,7 +1,5 @@
 """One attempt as the status records it: its state, its clocks, and the approvals that it still needs."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import Annotated, Final
 

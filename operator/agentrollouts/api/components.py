@@ -4,8 +4,6 @@ Only their form is checked here: a component has exactly one content, and a dige
 decision checks whether the contents fit together.
 """
 
-from __future__ import annotations
-
 from datetime import date
 from typing import Annotated, Any, Final, Literal, get_args
 

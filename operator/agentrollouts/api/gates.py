@@ -5,8 +5,6 @@ and the result is never written back, so a better default of a later version rea
 not choose its own.
 """
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import Annotated, Literal
 

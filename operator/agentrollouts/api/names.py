@@ -1,7 +1,5 @@
 """The API group, and the labels and annotations that the operator reads or writes."""
 
-from __future__ import annotations
-
 from typing import Final
 
 GROUP: Final = "agentrollouts.dev"

@@ -1,7 +1,5 @@
 """What every object has: metadata and conditions."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated

@@ -4,8 +4,6 @@ A reason is for machines, and its sentence is for people. Where numbers are avai
 more specific message. A word is never reused with another meaning, since alerts depend on it.
 """
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import Self
 
@@ -23,7 +21,7 @@ class Reason(StrEnum):
         return member
 
     @classmethod
-    def of(cls, word: str) -> Reason:
+    def of(cls, word: str) -> "Reason":
         """The reason with this word. Raises `ValueError` for an unknown word."""
         reason = cls._value2member_map_.get(word)
         if not isinstance(reason, Reason):

@@ -4,8 +4,6 @@ Users and GitOps tools write `spec` once. The operator resolves it, writes the s
 reports in `status`. Only the form is checked here; the decision checks whether the contents fit together.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, ClassVar, Final, Literal

@@ -1,7 +1,5 @@
 """Rolling back: how a plan configures it, and what a status records of the last one."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import Annotated, Final
 

@@ -4,8 +4,6 @@ Users and their GitOps tools own `spec`; the operator never writes it. Static de
 so in the stored object. The defaults of a gate's template are resolved later and never written back.
 """
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import Annotated, ClassVar, Final, Literal
 

@@ -4,8 +4,6 @@ The operator has no other memory. A new process resumes from this status: it has
 its clocks, the frozen counts of finished segments, and enough of every healthy release to serve it again.
 """
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import Annotated, Final
 
@@ -26,7 +24,7 @@ from agentrollouts.api.model.base import (
 from agentrollouts.api.model.marks import list_map
 from agentrollouts.api.objects import Conditions
 from agentrollouts.api.people.action import Retried, TakenAction
-from agentrollouts.api.record.entry import MAX_COURSE, Look
+from agentrollouts.api.record.course import MAX_COURSE, Look
 from agentrollouts.api.record.progress import RecordStatus
 from agentrollouts.api.recovery.detour import Detour, LastDetour
 from agentrollouts.api.recovery.drill import LastDrill

@@ -1,7 +1,5 @@
 """How the weights of a rollout reach the requests: the union that a user chooses from."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import Annotated
 

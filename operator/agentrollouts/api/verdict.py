@@ -4,8 +4,6 @@ Small enough to be part of the status of a rollout, and complete enough to conti
 a finished segment of the attempt is a few frozen numbers, and only the current one is queried.
 """
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import Annotated
 

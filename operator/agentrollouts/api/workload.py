@@ -1,7 +1,5 @@
 """`spec.workload`: one Deployment as a template, of which the operator makes a copy for each release."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from pydantic import Field

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Final
 
-from agentrollouts.api.record.entry import Look
+from agentrollouts.api.record.course import Look
 from agentrollouts.insight.render.document import plain
 
 WIDTH, LEFT, RIGHT = 720, 76, 700

@@ -13,7 +13,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from agentrollouts.api.model.base import ApiModel, Time
-from agentrollouts.api.record.entry import Look, RecordEntry, RecordEvent
+from agentrollouts.api.record.course import Look
+from agentrollouts.api.record.entry import RecordEntry, RecordEvent
 from agentrollouts.core.record.chain import HASH, PREVIOUS
 from agentrollouts.core.record.verify import Known, verify
 

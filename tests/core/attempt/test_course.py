@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentrollouts.api.attempt import State
-from agentrollouts.api.record.entry import MAX_COURSE, Look
+from agentrollouts.api.record.course import MAX_COURSE, Look
 from agentrollouts.api.verdict import GateStatus, Severity, Verdict
 from agentrollouts.core.attempt.course import Course, changes_of_weight, joined, tenths, with_look
 from agentrollouts.core.rollout.decide import decide

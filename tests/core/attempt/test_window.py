@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from agentrollouts.api.attempt import State
-from agentrollouts.api.record.entry import Look
+from agentrollouts.api.record.course import Look
 from agentrollouts.api.rollback import MAX_WINDOW_WEIGHTS, AffectedWindow, LastRuns
 from agentrollouts.core.attempt.window import counted, opened, with_weights
 from testkit.builders.names import NEW, OLD, START, digest_of

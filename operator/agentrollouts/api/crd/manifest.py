@@ -4,8 +4,6 @@ The models are the only source: the docstring of a field is what `kubectl explai
 the API server enforces. The text is stable, so that only a change of the public contract shows as a diff.
 """
 
-from __future__ import annotations
-
 from typing import Any, Final
 
 import yaml

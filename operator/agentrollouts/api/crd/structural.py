@@ -6,8 +6,6 @@ without references, titles, nulls or anything else that the API server rejects. 
 into such a tree is an error; it is never dropped.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from copy import deepcopy
 from typing import Any, Final

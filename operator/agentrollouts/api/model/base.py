@@ -5,8 +5,6 @@ has already enforced the schema, so Python does not repeat rules that only CEL s
 reads a model must handle every value that the types allow.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
@@ -152,6 +150,8 @@ The API server rejects malformed ranges. The model still reads one that was stor
 """
 Digest = Annotated[str, Field(max_length=71, pattern=r"^sha256:[0-9a-f]{64}$")]
 """`sha256:` and 64 hexadecimal digits."""
+Hash = Annotated[str, Field(max_length=71, pattern=r"^(sha256:[0-9a-f]{64})?$")]
+"""`sha256:` and 64 hexadecimal digits; empty where nothing comes before."""
 DetourId = Annotated[str, Field(min_length=8, max_length=8, pattern=r"^[0-9a-f]{8}$")]
 """Eight hexadecimal digits."""
 Percent = Annotated[int, Field(ge=1, le=100)]

@@ -4,8 +4,6 @@ JSON numbers lose digits on their way through different readers, so the API has 
 forms: users write plain digits; a measured number can have an exponent, since evidence grows that large.
 """
 
-from __future__ import annotations
-
 import math
 from decimal import Decimal
 from typing import Annotated, Final

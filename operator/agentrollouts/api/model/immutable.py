@@ -6,8 +6,6 @@ applying it the other way would be rejected as a change. CEL cannot inspect free
 compares it by digest (decision note 20261128-one-digest-however-it-is-applied).
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any, Final
 

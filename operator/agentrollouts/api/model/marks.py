@@ -1,7 +1,5 @@
 """What a model states beside its fields: CEL rules, list types and the columns of `kubectl get`."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any, Final
 

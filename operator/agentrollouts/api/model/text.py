@@ -4,8 +4,6 @@ Every message of a status, an annotation or an Event passes through this module 
 Unicode text that every JSON and YAML reader accepts, so that no write depends on a text.
 """
 
-from __future__ import annotations
-
 import re
 from typing import Final
 

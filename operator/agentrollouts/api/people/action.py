@@ -4,8 +4,6 @@ The API server proves who requests it, with the admission policies of the chart.
 another request is another action. Its effect, and that it was taken, are in the status of the rollout.
 """
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import Annotated, ClassVar, Final, Literal
 

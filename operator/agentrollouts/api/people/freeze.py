@@ -4,8 +4,6 @@ A freeze can be kept in Git, or created by hand when something is wrong; deletin
 namespace of the operator covers all namespaces, or those that it names; any other covers its own alone.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, ClassVar, Final, Literal

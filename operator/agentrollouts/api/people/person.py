@@ -1,7 +1,5 @@
 """Who writes an action or a freeze, and why: what both ask of a person."""
 
-from __future__ import annotations
-
 from typing import Annotated, Final
 
 from pydantic import Field

@@ -4,10 +4,8 @@ An entry is made once and never changed. Its hash covers every other field, and 
 it; so anyone who has the last hash can prove every entry before.
 """
 
-from __future__ import annotations
-
 from enum import StrEnum
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 
@@ -16,6 +14,7 @@ from agentrollouts.api.model.base import (
     ApiModel,
     Digest,
     DnsLabel,
+    Hash,
     Message,
     ObjectName,
     ReasonStr,
@@ -26,6 +25,7 @@ from agentrollouts.api.model.base import (
 from agentrollouts.api.model.decimals import MaybeMeasured
 from agentrollouts.api.model.marks import ATOMIC, cel, rules
 from agentrollouts.api.people.person import Requester
+from agentrollouts.api.record.course import MAX_COURSE, Look
 from agentrollouts.api.release import ComponentDiff
 from agentrollouts.api.verdict import (
     Baseline,
@@ -36,12 +36,6 @@ from agentrollouts.api.verdict import (
     SegmentStatus,
     Verdict,
 )
-
-Hash = Annotated[str, Field(max_length=71, pattern=r"^(sha256:[0-9a-f]{64})?$")]
-"""`sha256:` and 64 hexadecimal digits; empty where nothing comes before."""
-
-MAX_COURSE: Final = 120
-"""Looks that a course keeps."""
 
 
 class RecordEvent(StrEnum):
@@ -125,18 +119,6 @@ class Window(ApiModel):
     """Time at which it begins."""
     end_time: Time | None = None
     """Time at which it ends. Absent while it has not."""
-
-
-class Look(ApiModel):
-    """The evidence of all gates at one moment of an attempt."""
-
-    seconds: Annotated[int, Field(ge=0, le=2_147_483_647)]
-    """Seconds since the start of the attempt."""
-    weight: Weight
-    """Share of the traffic for the canary, in percent."""
-    evidence: Annotated[tuple[Annotated[int, Field(ge=-99, le=60)], ...], Field(max_length=16)] = ()
-    """Evidence of each gate, in the order of the plan, in tenths of a power of ten: 20 is 100 to 1 that the
-    canary is worse. From -40 to 60; -99 for a gate without evidence."""
 
 
 class RecordIdentity(ApiModel):

@@ -1,14 +1,11 @@
 """Where a rollout's record stands, as its status says it: the newest entry, and those to be written."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import Annotated, Any, Final
 
 from pydantic import Field
 
-from agentrollouts.api.model.base import ApiModel, Digest, ObjectName, ReleaseName, SemVer
-from agentrollouts.api.record.entry import Hash
+from agentrollouts.api.model.base import ApiModel, Digest, Hash, ObjectName, ReleaseName, SemVer
 
 MAX_ENTRIES: Final = 128
 """Entries of one record."""

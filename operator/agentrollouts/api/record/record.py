@@ -4,17 +4,15 @@ The rules of the CRD hold against everyone, administrators included: entries may
 is there may be changed.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import ConfigDict, Field
 
-from agentrollouts.api.model.base import ApiModel, DnsLabel, ObjectName, ReleaseName, Time
+from agentrollouts.api.model.base import ApiModel, DnsLabel, Hash, ObjectName, ReleaseName, Time
 from agentrollouts.api.model.marks import AGE, Column, Resource, cel, list_map, rules
 from agentrollouts.api.names import API_VERSION
 from agentrollouts.api.objects import ObjectMeta
-from agentrollouts.api.record.entry import Hash, RecordEntry, RecordIdentity
+from agentrollouts.api.record.entry import RecordEntry, RecordIdentity
 from agentrollouts.api.record.progress import MAX_ENTRIES
 
 EVIDENCE_SERIES: Final = 2048

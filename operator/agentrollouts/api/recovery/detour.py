@@ -1,7 +1,5 @@
 """Detours: traffic of an agent that is sent elsewhere, to no release or to a standby."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 
 from agentrollouts.api.model.base import ApiModel, DetourId, DnsLabel, Message, ObjectName, Percent, Time

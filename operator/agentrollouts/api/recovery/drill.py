@@ -1,7 +1,5 @@
 """Drills: how a plan configures them, and what a status records of the last one."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import Annotated, Final
 

@@ -3,8 +3,6 @@
 A hook is part of the plan and not of a release: a repair must be right on the day of the incident.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from enum import StrEnum
 from typing import Annotated, Final

@@ -1,7 +1,5 @@
 """Standbys: releases of the same agent that serve in the place of stable while a gate fails at rest."""
 
-from __future__ import annotations
-
 from typing import Annotated, Final
 
 from pydantic import Field

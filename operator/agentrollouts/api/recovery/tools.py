@@ -5,8 +5,6 @@ release is deleted. Unknown is a value of its own, None: of a bundle without the
 snapshot without the annotation, as earlier versions of the operator wrote it.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from typing import Final

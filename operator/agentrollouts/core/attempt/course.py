@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 
-from agentrollouts.api.record.entry import MAX_COURSE, Look
+from agentrollouts.api.record.course import MAX_COURSE, Look
 from agentrollouts.api.rollout import AgentRolloutSpec
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.api.verdict import GateStatus

@@ -10,7 +10,7 @@ from typing import Final, TypedDict, Unpack
 from agentrollouts.api.attempt import Attempt, AttemptKind, Hold, RequiredApproval, State, Trigger
 from agentrollouts.api.people.action import Promotion
 from agentrollouts.api.reasons import Reason
-from agentrollouts.api.record.entry import Look
+from agentrollouts.api.record.course import Look
 from agentrollouts.api.recovery.detour import Detour, LastDetour
 from agentrollouts.api.recovery.drill import LastDrill
 from agentrollouts.api.recovery.hooks import HookState

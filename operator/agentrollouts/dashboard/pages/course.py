@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from agentrollouts.api.record.entry import Look
+from agentrollouts.api.record.course import Look
 from agentrollouts.dashboard.markup import Markup, element, joined
 from agentrollouts.insight.picture import curves, needed_tenths, picture
 from agentrollouts.insight.view.shape import View

@@ -16,13 +16,11 @@ RedoHook actions at any time. `explore` visits every reachable state and checks 
 specification that the model must catch.
 """
 
-from __future__ import annotations
-
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Any, Final
+from typing import Any, Final, Self
 
 Name = tuple[int, int]
 """Index of the hook and number of the try: the name of a Job."""
@@ -154,7 +152,7 @@ class World:
     redos: int = 0  # RedoHook actions that a person may still create
     redo: frozenset[int] = frozenset()
 
-    def disturbed(self, **changes: Any) -> World:  # noqa: ANN401 any field
+    def disturbed(self, **changes: Any) -> Self:  # noqa: ANN401 any field
         """After one disturbance more."""
         return replace(self, left=self.left - 1, **changes)
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from agentrollouts.api.record.entry import Look
+from agentrollouts.api.record.course import Look
 from agentrollouts.api.rollout import AgentRolloutSpec
 from agentrollouts.api.status import AgentRolloutStatus, HistoryEntry, Outcome, Quarantined
 from agentrollouts.api.verdict import GateStatus, MixCounts, QueryStatus, Severity, Verdict
