@@ -17,6 +17,7 @@ from agentrollouts.api.status import AgentRolloutStatus, Outcome
 from agentrollouts.api.verdict import Verdict
 from agentrollouts.core.attempt.schedule import ramp
 from agentrollouts.core.conditions import WARNINGS
+from agentrollouts.core.containment.fallback import fallback_of
 from agentrollouts.core.effects import Deletion, Manifest, Patch, Write
 from agentrollouts.core.rollout.decide import decide
 from agentrollouts.core.rollout.decision import Decision
@@ -48,8 +49,8 @@ def _check_traffic(
     obs: Observation, decision: Decision, before: AgentRolloutStatus, after: AgentRolloutStatus
 ) -> None:
     """S1 and S4: weights sum to 100, or to what a detour leaves, and a latched attempt has no canary."""
-    attempt, fallback = after.attempt, obs.rollout.spec.fallback
-    elsewhere = {fallback.service.name} if fallback else set()
+    attempt, fallbacks = after.attempt, (fallback_of(obs.rollout.spec, each) for each in (before, after))
+    elsewhere = {each.name for each in fallbacks if each}
     shares = {each.percent for each in (before.detour, after.detour) if each and not each.standby}
     _check_drill(before, after)
     for write in decision.writes:

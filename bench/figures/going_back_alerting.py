@@ -39,7 +39,7 @@ async def measure(
     stack: Stack, server: ApiServer, plain: Crowd, alerted: Crowd, operator: OperatorProcess
 ) -> Result:
     """First the plain rollouts, then the others; needs the operator to run, and both to be settled."""
-    usual = await going_back.measure(stack, server, plain)
+    usual = await going_back.measure(stack, server, plain, operator.process)
     silent = _Silent()
     async with await asyncio.start_server(silent.keep, "127.0.0.1", 0) as hanging:
         url = f"http://127.0.0.1:{hanging.sockets[0].getsockname()[1]}"
@@ -47,7 +47,7 @@ async def measure(
         async with asyncio.timeout(PATIENCE_SECONDS):
             await silent.is_taken.wait()
         before = silent.taken
-        burdened = await going_back.measure(stack, server, alerted)
+        burdened = await going_back.measure(stack, server, alerted, operator.process)
         tries = silent.taken - before
         operator.change_settings(alertmanagers=[])
     title = (

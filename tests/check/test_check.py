@@ -16,6 +16,7 @@ from agentrollouts.insight.check.check import check, problems
 from agentrollouts.insight.check.installation import PLURALS
 from agentrollouts.insight.check.lines import Answer, Found, Line, Mark, Probe, Seen
 from testkit.builders.names import AGENT, NEW, OLD, START
+from testkit.builders.releases import a_record
 from testkit.builders.rollouts import a_rollout
 from testkit.properties import usually
 from tests.view.test_total import FULL, damaged
@@ -25,6 +26,9 @@ FORBIDDEN: Final = 'Error from server (Forbidden): x is forbidden: User "v" cann
 HOOK: Final = {"name": "repair", "at": "AfterRollback", "job": {"cronJob": "repair"}}
 START_TEXT: Final = START.isoformat().replace("+00:00", "Z")
 ALLOWED: Final = {"create": True, "rollback": True, "hold": True, "promote": False}
+
+
+STABLE: Final = a_record(OLD).to_json()
 
 
 def named(name: str, /, *, labels: Mapping[str, str] | None = None, **parts: Any) -> dict[str, Any]:  # noqa: ANN401 any part
@@ -207,6 +211,15 @@ def counted(canary: int, stable: int) -> dict[str, Any]:
     return {**GATE, "present": {**GATE["present"], **counts}}
 
 
+def to_an_agent(**status: Any) -> Seen:  # noqa: ANN401 any field
+    """The same with another agent as its fallback, which has this status."""
+    seen = right()
+    assert seen.rollout is not None
+    spec = {**seen.rollout["spec"], "fallback": {"rollout": {"name": "faq"}}}
+    other = found(named("faq", status=status))
+    return replace(seen, rollout={**seen.rollout, "spec": spec}, kinds={**seen.kinds, "AgentRollout": other})
+
+
 @pytest.mark.parametrize(
     ("seen", "mark", "sentence"),
     [
@@ -234,6 +247,9 @@ def counted(canary: int, stable: int) -> dict[str, Any]:
         ),
         (changed("CronJob", metadata={"name": "repair"}), Mark.PROBLEM, 'agentrollouts.dev/hook: "true"'),
         (changed("Deployment", spec={"replicas": 2}), Mark.PROBLEM, "does not have `replicas: 0`"),
+        (to_an_agent(stable=STABLE), Mark.GOOD, "AgentRollout faq, serves by Service support-agent-4-1-0"),
+        (to_an_agent(), Mark.PROBLEM, "cannot answer: AgentRollout faq has no stable release"),
+        (to_an_agent(stable=5), Mark.UNKNOWN, "AgentRollout faq, has a status of another version"),
         (with_status(observedGeneration=0), Mark.WARNING, "has not read the newest spec"),
         (with_status(gates=[counted(120, 880)]), Mark.WARNING, "the canary has 12% of 1,000 runs"),
         (with_status(gates=[counted(20, 980)]), Mark.WARNING, "the canary has 2.0% of 1,000 runs"),

@@ -67,7 +67,7 @@ def declared(schema: Manifest, path: str = "") -> Iterator[str]:
         if key == "cronJob":
             yield here.removeprefix("/")
         if "name" in child.get("properties", {}) and (
-            key.endswith("Ref") or key in {"parent", "service", "routePatch"}
+            key.endswith("Ref") or key in {"parent", "rollout", "routePatch", "service"}
         ):
             yield f"{here}/name".removeprefix("/")
         yield from declared(child, here)
@@ -122,7 +122,10 @@ def everything(folder: Path) -> list[Manifest]:
     rollout["spec"]["hooks"] = [{"name": "undo", "at": "AfterRollback", "job": {"cronJob": "undo"}}]
     template = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "support-agent"}}
     hook = {"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": "undo"}}
-    (folder / "rollout.yaml").write_text(yaml.safe_dump_all([rollout, template, hook]) + "---" + OWN_ROUTE)
+    faq = json.loads(json.dumps(rollout)) | {"metadata": {"name": "faq-agent"}}
+    faq["spec"]["fallback"] = {"rollout": {"name": "support-agent"}}
+    documents = yaml.safe_dump_all([rollout, faq, template, hook])
+    (folder / "rollout.yaml").write_text(documents + "---" + OWN_ROUTE)
     content = yaml.safe_load((folder / "kustomization.yaml").read_text())
     content["nameSuffix"] = "-eu"
     content["configMapGenerator"] += [{"name": f"support-{name}", "literals": ["a=b"]} for name in names]
@@ -138,7 +141,7 @@ def test_names_follow_prefix_suffix_and_hash(tmp_path: Path) -> None:
         referenced = {name for each in objects if each["kind"] == kind for name in at(each, path.split("/"))}
         assert referenced, path
         assert referenced <= named(objects, target), path
-    assert named(objects, "AgentRollout") == {"staging-support-agent-eu"}
+    assert named(objects, "AgentRollout") == {"staging-support-agent-eu", "staging-faq-agent-eu"}
     assert {name for each in objects for name in at(each, ["spec", "parentRefs", "name"])} == {"public"}
     assert {name for each in objects for name in at(each, ["spec", "agent"])} == {"support-agent"}
 

@@ -20,6 +20,7 @@ from agentrollouts.api.record.course import Look
 from agentrollouts.api.record.progress import EvidenceState, RecordPart, RecordStatus
 from agentrollouts.api.recovery.detour import Detour, DetourCause, LastDetour
 from agentrollouts.api.recovery.drill import DrillOutcome, LastDrill
+from agentrollouts.api.recovery.fallback import FallbackStatus
 from agentrollouts.api.recovery.hooks import HookState, HookStatus, Moment, WebhookStatus
 from agentrollouts.api.recovery.standby import StandbyRelease
 from agentrollouts.api.release import (
@@ -329,6 +330,12 @@ ROLLOUT_STATUS = AgentRolloutStatus(
         by="dana@example.com",
         standby=STANDBY,
         trips=2,
+    ),
+    fallback=FallbackStatus(
+        rollout="faq-agent",
+        release="faq-agent-1.2.0",
+        service=ServiceRef(name="faq-agent-1-2-0", port=8080),
+        message="AgentRollout faq-agent is switched off itself",
     ),
     hooks=(
         HookStatus(

@@ -202,6 +202,7 @@ def test_each_field_of_a_rollout_is_read(read: set[Field]) -> None:
     )
     last.agents[OLD] = Behavior(failed=0.9)
     last.run(1200)
+    a_world_at_rest(OLD, fallback={"rollout": {"name": "faq-agent"}}).settle()
     standby = {"releaseRef": {"name": OLDEST}, "gates": ["leak"], "returnAfterSeconds": 60}
     spare = a_world_at_rest(
         OLDEST, OLD, gates=[{**failing, "action": "Standby"}], watch={}, standby=[standby]

@@ -257,6 +257,7 @@ class Reason(StrEnum):
     ACTION_TAKEN = "ActionTaken", "An AgentRolloutAction took effect."
     ACTION_REFUSED = "ActionRefused", "An AgentRolloutAction had no effect."
     STANDBY_NOT_READY = "StandbyNotReady", "A standby cannot serve in the place of stable."
+    FALLBACK_NOT_READY = "FallbackNotReady", "The agent that should answer in a detour cannot."
     DETOUR_STARTED = "DetourStarted", "Traffic of the agent is sent elsewhere."
     DETOUR_ENDED = "DetourEnded", "The agent is switched on: its releases get the traffic again."
     ATTEMPT_STARTED = "AttemptStarted", "A new attempt began."

@@ -98,15 +98,15 @@ def backend_key(group: str | None, kind: str | None, name: str) -> str:
 _OTHER_KIND = "has(self.service.kind) && self.service.kind != 'Service'"
 _PORT = cel(f"({_OTHER_KIND}) || has(self.service.port)", "a Service needs a `port`", "service.port")
 
-SERVICE_ONLY: Final = rules(
+SERVICE_ONLY: Final = (
     cel(
-        f"!({_OTHER_KIND}) && !has(self.service.group)",
+        f"!has(self.service) || !({_OTHER_KIND}) && !has(self.service.group)",
         "`service` must be a Service; only a release can have another `kind` of backend",
         "service.kind",
     ),
-    _PORT,
+    cel("!has(self.service) || has(self.service.port)", "a Service needs a `port`", "service.port"),
 )
-"""What holds for a model with a `service` that is a Service."""
+"""What holds for a model with an optional `service` that is a Service."""
 
 
 class Serving(ApiModel):

@@ -22,7 +22,7 @@ from agentrollouts.api.recovery.standby import MAX_STANDBYS, STANDBY_RULES, Stan
 from agentrollouts.api.release import ReleaseRef
 from agentrollouts.api.rollback import Rollback
 from agentrollouts.api.status import AgentRolloutStatus
-from agentrollouts.api.traffic import Fallback, Traffic
+from agentrollouts.api.traffic import NOT_ITSELF, Fallback, Traffic
 from agentrollouts.api.workload import Workload
 
 
@@ -266,7 +266,8 @@ class AgentRollout(ApiModel):
             cel(
                 "self.metadata.name.size() <= 55",
                 "`metadata.name` must be at most 55 characters, since other objects are named after it",
-            )
+            ),
+            NOT_ITSELF,
         )
     )
 

@@ -28,6 +28,7 @@ from agentrollouts.api.record.course import MAX_COURSE, Look
 from agentrollouts.api.record.progress import RecordStatus
 from agentrollouts.api.recovery.detour import Detour, LastDetour
 from agentrollouts.api.recovery.drill import LastDrill
+from agentrollouts.api.recovery.fallback import FallbackStatus
 from agentrollouts.api.recovery.hooks import MAX_HOOK_STATES, HookStatus
 from agentrollouts.api.release import Requirement, ServiceRef
 from agentrollouts.api.rollback import AffectedWindow, LastRollback
@@ -228,6 +229,8 @@ class AgentRolloutStatus(ApiModel):
     """Detour in progress: a share of the traffic that no release gets. Absent if there is none."""
     last_detour: LastDetour | None = None
     """Last detour that ended. Absent if none has."""
+    fallback: FallbackStatus | None = None
+    """What `spec.fallback.rollout` leads to, as last seen. Absent without it."""
     record: RecordStatus | None = None
     """Record of the attempts. Absent before the first entry."""
     workloads: Annotated[

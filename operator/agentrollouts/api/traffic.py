@@ -1,7 +1,7 @@
 """How the weights of a rollout reach the requests: the union that a user chooses from."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import ConfigDict, Field
 
@@ -234,11 +234,40 @@ class Traffic(ApiModel):
         return "grpcRoute" if self.grpc_route else "httpRoute"
 
 
+class RolloutRef(ApiModel):
+    """An AgentRollout in the same namespace."""
+
+    name: ObjectName
+    """Name of the AgentRollout."""
+
+
 class Fallback(ApiModel):
     """What answers instead of the agent while a detour sends its traffic elsewhere."""
 
-    model_config = ConfigDict(json_schema_extra=SERVICE_ONLY)
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            cel(
+                "has(self.service) != has(self.rollout)",
+                "exactly one of `service` and `rollout` must be set",
+            ),
+            *SERVICE_ONLY,
+        )
+    )
 
-    service: ServiceRef
+    service: ServiceRef | None = None
     """Service in the same namespace, such as a queue for people or a plain page. With `traffic.routePatch`,
     the rule must have it as a backend, at weight 0."""
+    rollout: RolloutRef | None = None
+    """Another AgentRollout in the same namespace: the Service of the release that it serves answers, also
+    after it has shipped another one. While it does not exist, has no stable release or is switched off, it is
+    as if `fallback` were absent. With `traffic.routePatch`, the rule must have that Service as a backend, at
+    weight 0."""
+
+
+NOT_ITSELF: Final = cel(
+    "!has(self.spec.fallback) || !has(self.spec.fallback.rollout) || "
+    "self.spec.fallback.rollout.name != self.metadata.name",
+    "`spec.fallback.rollout` must name another AgentRollout",
+    "spec.fallback.rollout.name",
+)
+"""What holds for an AgentRollout with such a fallback."""

@@ -43,6 +43,8 @@ SWITCHED_OFF: Final = "SwitchedOff"
 """There only while it is True: a detour sends traffic elsewhere."""
 STANDBY_NOT_READY: Final = "StandbyNotReady"
 """A warning, there only while it is True: a standby could not serve in the place of stable."""
+FALLBACK_NOT_READY: Final = "FallbackNotReady"
+"""A warning, there only while it is True: the agent in `fallback.rollout` could not answer in a detour."""
 WARNINGS: Final = frozenset(
     {
         ROUTE_CONFLICT,
@@ -51,6 +53,7 @@ WARNINGS: Final = frozenset(
         REQUIREMENT_UNMET,
         SWITCHED_OFF,
         STANDBY_NOT_READY,
+        FALLBACK_NOT_READY,
     }
 )
 """Conditions whose True is what is wrong."""

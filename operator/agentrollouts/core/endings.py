@@ -126,6 +126,7 @@ ENDINGS: Final[Mapping[Reason, Ending]] = {
     Reason.REQUIREMENT_UNMET: _object("the other agent serves a version within the range"),
     Reason.BREAKS_DEPENDENT: _object("the other agent serves a release whose range includes this version"),
     Reason.STANDBY_NOT_READY: _object("correct what the message says of each standby"),
+    Reason.FALLBACK_NOT_READY: _object("the rollout in `fallback.rollout` serves a release"),
     # The traffic.
     Reason.APPLYING: _itself("the route shows the weights"),
     Reason.NOT_ROLLED_BACK: _person("remove what refuses the write; the operator retries")._replace(

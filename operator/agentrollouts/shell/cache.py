@@ -25,6 +25,7 @@ from agentrollouts.core.traffic.manifests import ROUTES
 from agentrollouts.core.traffic.routers import table
 from agentrollouts.shell.ages import Ages
 from agentrollouts.shell.answered import AnsweredActions
+from agentrollouts.shell.index.fallbacks import followers
 from agentrollouts.shell.index.groups import Groups
 from agentrollouts.shell.index.requirements import dependents
 from agentrollouts.shell.relations import (
@@ -177,8 +178,11 @@ class Cache:
 
     def beside(self, manifest: Manifest, *, is_gone: bool = False) -> tuple[Ref, ...]:
         """The rollouts at the doors that a route comes to or leaves, a few each; of a rollout, dependents."""
+        if manifest["kind"] == ROLLOUT:
+            required = dependents(manifest, self, is_gone=is_gone)
+            return (*required, *followers(manifest, self, is_gone=is_gone))
         if manifest["kind"] not in ROUTES:
-            return dependents(manifest, self, is_gone=is_gone) if manifest["kind"] == ROLLOUT else ()
+            return ()
         key = Ref.of(manifest)
         stored = self._objects.get(key)
         before = {entry for entry in (stored.entries if stored else ()) if isinstance(entry, int)}

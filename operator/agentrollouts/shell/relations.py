@@ -17,7 +17,7 @@ from agentrollouts.core.traffic.backends import weighted
 from agentrollouts.core.traffic.conflicts import doors
 from agentrollouts.core.traffic.manifests import HTTP_ROUTE, ROUTES
 from agentrollouts.core.traffic.routers import table
-from agentrollouts.shell.index import requirements
+from agentrollouts.shell.index import fallbacks, requirements
 
 ACTION: Final = "AgentRolloutAction"
 CONFIG_MAP: Final = "ConfigMap"
@@ -60,6 +60,7 @@ def entries(key: Ref, manifest: Manifest) -> Iterator[Hashable]:
     if key.kind == ROLLOUT and is_under_way(manifest):
         yield from ((UNDER_WAY,), (UNDER_WAY, key.namespace))
     if key.kind == ROLLOUT:
+        yield from fallbacks.entries(key, manifest)
         yield (Ref(RELEASE, key.namespace, (_spec(manifest).get("releaseRef") or {}).get("name") or ""),)
         yield from ((Ref(RELEASE, key.namespace, name),) for name in _standbys(manifest))
         yield from ((named,) for named in _named(manifest))

@@ -12,10 +12,11 @@ from typing import Final
 from agentrollouts.api.objects import ObjectMeta
 from agentrollouts.api.people.action import ActionType
 from agentrollouts.api.reasons import Reason
-from agentrollouts.api.release import AgentRelease, ReleaseRef
+from agentrollouts.api.release import AgentRelease, ReleaseRef, ServiceRef
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import AgentRolloutStatus, HistoryEntry, Outcome, ReleaseRecord, WeightsStatus
 from agentrollouts.api.workload import StampedWorkload
+from agentrollouts.core.containment.fallback import Lead, named_by
 from agentrollouts.core.release.content import ConfigMapData
 from agentrollouts.core.traffic.gateways import route_of
 from agentrollouts.core.workload.template import service_of
@@ -62,6 +63,7 @@ def world_of(script: Script, objects: Objects) -> World:
         rollout=AgentRollout(metadata=metadata, spec=rollout.spec),
         now=script.start,
         chance=Drawn(random.Random(script.seed)),
+        fallback=_fallback(rollout),
     )
     if workload := rollout.spec.workload:
         template = template_for(workload.deployment_ref.name, metadata.namespace, objects.releases)
@@ -77,6 +79,11 @@ def world_of(script: Script, objects: Objects) -> World:
     turns += [(e.at + e.restart, _set(operator_runs=True)) for e in script.edits if e.restart is not None]
     world.ahead = [(script.start + timedelta(seconds=s), change) for s, change in sorted(turns, key=_first)]
     return world
+
+
+def _fallback(rollout: AgentRollout) -> Lead | None:
+    """What another agent serves, which is not in the files: it answers."""
+    return Lead(service=ServiceRef(name="fallback", port=80)) if named_by(rollout.spec) else None
 
 
 def _first(turn: tuple[int, Change]) -> int:

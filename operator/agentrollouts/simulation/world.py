@@ -16,6 +16,7 @@ from agentrollouts.api.reasons import Reason
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.core.action.freeze import covers
 from agentrollouts.core.action.people import Authority
+from agentrollouts.core.containment.fallback import Lead
 from agentrollouts.core.effects import Problem
 from agentrollouts.core.gates.reading import Unreadable
 from agentrollouts.core.metrics.census import Sighted
@@ -75,6 +76,8 @@ class World(ApiServer):
     """Those of the rollout's namespace."""
     siblings: tuple[Member, ...] = ()
     """The other members of the rollout's group."""
+    fallback: Lead | None = None
+    """What the rollout in `spec.fallback.rollout` serves; None if that is not known."""
     keeps_records: bool = True
     """Whether entries of a record can be written; then they are at once."""
     operator_runs: bool = True
@@ -229,6 +232,7 @@ class World(ApiServer):
             actions=tuple(self.actions.values()),
             answered=self.answered(),
             freezes=tuple(each for each in self.freezes if covers(each, self.rollout.metadata, None)),
+            fallback=self.fallback,
             siblings=self.siblings,
             identity_proved=self.identity_proved,
             record=self._record(),

@@ -173,6 +173,17 @@ SWITCH_OFF: Final = ROLLOUT + "    action: SwitchOff\n" + ROUTE
 DOUBTS: Final = {
     "nothing answers": (SWITCH_OFF, (), ["10 AgentRollout/support spec.gates[0].action warning: SwitchOff "]),
     "a fallback": (SWITCH_OFF + "  fallback: {service: {name: people, port: 8080}}\n", (), []),
+    "another agent": (SWITCH_OFF + "  fallback: {rollout: {name: faq}}\n", (), []),
+    "each other": (
+        f"{SWITCH_OFF}  fallback: {{rollout: {{name: faq}}}}\n---\n"
+        + SWITCH_OFF.replace("name: support,", "name: faq,").replace("agent: support", "agent: faq")
+        + "  fallback: {rollout: {name: support}}\n",
+        (),
+        [
+            "12 AgentRollout/support spec.fallback.rollout.name warning: faq falls back to this rollout; ",
+            "25 AgentRollout/faq spec.fallback.rollout.name warning: support falls back to this rollout; ",
+        ],
+    ),
     "agents that split": (SWITCH_OFF.replace(ROUTE, ""), (), []),
     "what may be a credential": (
         RELEASE.replace("Be kind.", "postgres://app:support@db"),

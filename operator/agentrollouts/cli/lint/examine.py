@@ -21,6 +21,7 @@ from agentrollouts.cli.mistakes import problems
 from agentrollouts.cli.plan import forecasts
 from agentrollouts.core.action.windows import InvalidWindow, starts_around
 from agentrollouts.core.analysis.analyze import refusals_of
+from agentrollouts.core.containment.fallback import named_by
 from agentrollouts.core.recovery.hooks import job
 from agentrollouts.core.release.bundle import Bundle, edited, resolve
 from agentrollouts.core.release.checks import find_refusals, find_warnings
@@ -136,11 +137,25 @@ def _doubts_of_rollout(rollout: AgentRollout, neighbors: Neighbors) -> Iterator[
                     f"spec.{place}.action: SwitchOff without `spec.fallback`: the gateway answers "
                     "every request with an error; add `fallback` if something else can answer"
                 )
+    yield from _circle(rollout, neighbors)
     if neighbors.runs_per_hour is not None:
         places = {each.name: f"spec.gates[{index}]" for index, each in enumerate(spec.gates)}
         places |= {each.name: f"spec.phases[{index}]" for index, each in enumerate(spec.phases)}
         _, _, advice = forecasts(spec, neighbors.runs_per_hour)
         yield from (f"{places[text.partition(':')[0]]}: {text}" for text in advice)
+
+
+def _circle(rollout: AgentRollout, neighbors: Neighbors) -> Iterator[str]:
+    """Two agents that answer for each other."""
+    name = named_by(rollout.spec)
+    other = neighbors.find("AgentRollout", rollout.metadata.namespace, name) if name else None
+    if other is None or refusals(other):
+        return
+    if named_by(_model(AgentRollout, other).spec) == rollout.metadata.name:
+        yield (
+            f"spec.fallback.rollout.name: {name} falls back to this rollout; while both are switched off, "
+            "the gateway answers every request with an error; let one of them fall back to a Service"
+        )
 
 
 def _release(release: AgentRelease, neighbors: Neighbors) -> Iterator[str]:

@@ -19,6 +19,9 @@ BASE is printed to standard error.
 
   agentrollouts derive support-agent-4.2.1 --version=4.2.2 --take=prompt=support-agent-4.1.0
 
+With --workload, the Deployment and the Service of BASE are copied too, for teams that keep them in Git. What
+names BASE, its snapshot or its version in a label names the new release there.
+
 Releases are read from the cluster, or with --file from files. Of a release that was deleted, the snapshot is
 enough. Nothing is written: apply what is printed. The exit code is 0, 1 if the cluster cannot be read, and 2
 if the command was used wrongly, if the tools do not fit the prompt, or if nothing would change."""
@@ -57,6 +60,11 @@ def add_derive(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     """Declare the command."""
     parser = described(commands, DERIVE, "print a new release that has a component of another one", HELP)
     _add_parts(parser)
+    parser.add_argument(
+        "--workload",
+        action="store_true",
+        help="add its Deployment and its Service, made of those of BASE",
+    )
     parser.add_argument(
         "-f", "--file", action="append", default=[], metavar="FILE", help="YAML file with releases, or -"
     )

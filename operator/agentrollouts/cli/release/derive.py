@@ -14,7 +14,9 @@ from agentrollouts.api.components import COMPONENTS
 from agentrollouts.api.release import ComponentDiff
 from agentrollouts.cli.mistakes import WrongUseError, problems
 from agentrollouts.cli.release.found import RELEASE, Found, Reads, in_cluster, in_files
+from agentrollouts.cli.release.workload import beside, running_in
 from agentrollouts.cli.release.written import as_yaml
+from agentrollouts.core.effects import Manifest
 from agentrollouts.core.release.checks import Refusal
 from agentrollouts.core.release.deriving.derive import MODEL, Derived, Recipe, derive
 from agentrollouts.core.release.deriving.origin import Origin
@@ -83,6 +85,8 @@ async def derive_online(api: Reads, namespace: str, options: argparse.Namespace)
     name = _name(options, found.origins[options.base])
     if await api.get(Ref(RELEASE, namespace, name)) is not None:
         found.taken.add(name)
+    if options.workload:
+        found.running = await running_in(api, namespace)
     return print_derived(options, found)
 
 
@@ -104,12 +108,21 @@ def print_derived(options: argparse.Namespace, found: Found) -> int:
         raise WrongUseError("\n".join(problems(error))) from None
     if isinstance(derived, Refusal):
         raise WrongUseError(_sentence(derived))
-    text = as_yaml(derived.manifest)
-    if options.output == "json":
-        text = json.dumps(derived.manifest, indent=2, ensure_ascii=False) + "\n"
-    sys.stdout.write(text)
-    sys.stderr.write("".join(f"{line}\n" for line in _notes(derived, recipe)))
+    workload = beside(derived, recipe, found.running) if options.workload else None
+    if isinstance(workload, Refusal):
+        raise WrongUseError(_sentence(workload))
+    sys.stdout.write(_printed([derived.manifest, *(workload.manifests if workload else ())], options.output))
+    notes = (*_notes(derived, recipe), *(workload.notes if workload else ()))
+    sys.stderr.write("".join(f"{line}\n" for line in notes))
     return 0
+
+
+def _printed(manifests: list[Manifest], form: str) -> str:
+    """One object as it is; several as documents, or as a `List`."""
+    if form != "json":
+        return "---\n".join(map(as_yaml, manifests))
+    several = {"apiVersion": "v1", "kind": "List", "items": manifests}
+    return json.dumps(several if len(manifests) > 1 else manifests[0], indent=2, ensure_ascii=False) + "\n"
 
 
 def _recipe(options: argparse.Namespace, found: Found) -> Recipe:

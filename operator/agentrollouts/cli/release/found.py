@@ -11,6 +11,7 @@ from agentrollouts.cli.mistakes import WrongUseError
 from agentrollouts.core.release.checks import ANNOTATION_ALLOW
 from agentrollouts.core.release.content import ConfigMapData
 from agentrollouts.core.release.deriving.origin import Origin, parts_of
+from agentrollouts.core.release.deriving.workload import DEPLOYMENT, SERVICE
 from agentrollouts.core.release.snapshot import RELEASE_ANNOTATION, RELEASE_KEY, Snapshot
 
 CONFIG_MAP: Final = "ConfigMap"
@@ -38,6 +39,8 @@ class Found:
     namespace: str | None = None
     taken: set[str] = field(default_factory=set)
     """Names that AgentReleases have already."""
+    running: list[Manifest] = field(default_factory=list)
+    """The Deployments and Services of the namespace, as far as they are needed."""
 
 
 def in_files(objects: Sequence[Manifest], names: Iterable[str]) -> Found:
@@ -64,6 +67,7 @@ def in_files(objects: Sequence[Manifest], names: Iterable[str]) -> Found:
     }
     found.taken = {_name(each) for each in objects if each.get("kind") == RELEASE}
     found.namespace = sources[0]["metadata"].get("namespace")
+    found.running = [each for each in objects if _runs_in(each, found.namespace)]
     return found
 
 
@@ -154,6 +158,13 @@ def _first_version(data: Mapping[str, str], name: str) -> str:
 def _is_snapshot_of(manifest: Manifest, name: str) -> bool:
     snapshot = Snapshot.of(manifest) if manifest.get("kind") == CONFIG_MAP else None
     return snapshot is not None and name in snapshot.releases
+
+
+def _runs_in(manifest: Manifest, namespace: str | None) -> bool:
+    """Whether it can run a release of that namespace; a file that names none is of any."""
+    metadata = manifest.get("metadata")
+    other = metadata.get("namespace") if isinstance(metadata, dict) else None
+    return manifest.get("kind") in {DEPLOYMENT, SERVICE} and (other is None or namespace in {None, other})
 
 
 def _name(manifest: Manifest) -> str:

@@ -24,7 +24,8 @@ from agentrollouts.api.recovery.detour import Detour, DetourCause
 from agentrollouts.api.rollout import AgentRollout, Approval
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.action.people import Authority, Origin, of_phase, waivers_of, why_not
-from agentrollouts.core.containment.detour import ALL, id_of, share_off, where
+from agentrollouts.core.containment.detour import ALL, id_of, share_off
+from agentrollouts.core.containment.fallback import where
 from agentrollouts.core.states import LATCHED, current_phase
 
 
@@ -205,7 +206,7 @@ def _switch_off(action: AgentRolloutAction, status: AgentRolloutStatus, desk: De
         action=action.metadata.name,
         since=current.since if current and current.id == identity else desk.now,
     )
-    message = f"{where(desk.rollout, percent)}; this is detour {identity}"
+    message = f"{where(desk.rollout, status, percent)}; this is detour {identity}"
     return Fact(status.copy_with(detour=detour), message)
 
 

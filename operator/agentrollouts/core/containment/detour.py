@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Final
 
 from agentrollouts.api.recovery.detour import Detour, DetourCause, LastDetour
-from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
 
 ALL: Final = 100
@@ -49,25 +48,6 @@ def with_standby(status: AgentRolloutStatus) -> AgentRolloutStatus:
         return status
     is_same = canary is not None and canary.digest == standby.digest
     return status.copy_with(stable=standby, canary=None if is_same else canary)
-
-
-def leads_to(rollout: AgentRollout, detour: Detour) -> str:
-    """What becomes of the traffic of a detour, as a clause."""
-    if detour.standby:
-        return f"all traffic goes to {detour.standby.release}, a standby"
-    return where(rollout, detour.percent)
-
-
-def where(rollout: AgentRollout, percent: int) -> str:
-    """What becomes of a share that no release gets, as a clause."""
-    share, spec = "all traffic" if percent == ALL else f"{percent}% of the traffic", rollout.spec
-    if spec.fallback:
-        return f"{share} goes to Service {spec.fallback.service.name}"
-    if spec.traffic.by_route:
-        return f"{share} goes to no Service, so the gateway answers with an error"
-    name = rollout.metadata.name
-    told = f"ConfigMap {name}-traffic" if spec.traffic.by_config_map else f"FeatureFlag {name}"
-    return f"{share} is off, as {told} tells the agents"
 
 
 def is_off(status: AgentRolloutStatus) -> bool:

@@ -22,6 +22,7 @@ from agentrollouts.core.attempt.window import with_weights
 from agentrollouts.core.conditions import (
     ANNOTATION_IGNORED,
     DATA_RECOVERED,
+    FALLBACK_NOT_READY,
     GROUP_CONSISTENT,
     RECORDED,
     REQUIREMENT_UNMET,
@@ -46,7 +47,7 @@ from agentrollouts.core.rollout.recording.entries import entries
 from agentrollouts.core.rollout.recording.evidence import evidence_query
 from agentrollouts.core.rollout.recording.writing import may_be_cleared, recorded
 from agentrollouts.core.rollout.reporting.conditions import conditions_of, route_conflict
-from agentrollouts.core.rollout.reporting.detours import detour_events, switched_off
+from agentrollouts.core.rollout.reporting.detours import detour_events, fallback_not_ready, switched_off
 from agentrollouts.core.rollout.reporting.hooks import data_recovered, hook_events
 from agentrollouts.core.rollout.reporting.ignored import annotation_ignored
 from agentrollouts.core.rollout.reporting.records import not_recorded
@@ -171,6 +172,7 @@ def _conditions(
         REQUIREMENT_UNMET: requirement_unmet(s.obs),
         SWITCHED_OFF: switched_off(s, status),
         STANDBY_NOT_READY: not_ready(s),
+        FALLBACK_NOT_READY: fallback_not_ready(s, status),
         GROUP_CONSISTENT: group_consistent(s.obs, status.copy_with(conditions=conditions)),
         DATA_RECOVERED: data_recovered(s, status),
     }

@@ -8,6 +8,7 @@ from agentrollouts.api.rollback import LastResort
 from agentrollouts.api.status import ReleaseRecord
 from agentrollouts.core.attempt import moves
 from agentrollouts.core.containment.detour import ALL, ended, id_at, is_off
+from agentrollouts.core.containment.fallback import fallback_of
 from agentrollouts.core.effects import Problem
 from agentrollouts.core.history import is_returning
 from agentrollouts.core.rollout.desired import Desired, Standing, standby_release
@@ -78,6 +79,8 @@ def last_resort(s: Situation, harm: str) -> moves.Divert | None:
     if not harm or s.spec.rollback.last_resort is not LastResort.FALLBACK or is_off(s.status):
         return None
     record, message = standbys.find(s), f"{harm}; there is no release to roll back to"
+    if record is None and fallback_of(s.spec, s.status) is None:
+        return None  # a bad answer is not replaced by none
     move = _divert(s, DetourCause.LAST_RESORT, message)
     standby = standby_release(record) if record else None
     return moves.Divert(move.detour.copy_with(standby=standby))

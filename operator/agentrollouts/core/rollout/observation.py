@@ -14,6 +14,7 @@ from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.action.people import Authority
 from agentrollouts.core.action.retention import AnsweredAction
 from agentrollouts.core.attempt.ladder import in_force
+from agentrollouts.core.containment.fallback import Lead
 from agentrollouts.core.effects import Manifest, Problem
 from agentrollouts.core.metrics.poll import PollResult
 from agentrollouts.core.record.knowledge import NOTHING_KNOWN, Knowledge
@@ -103,6 +104,8 @@ class Observation:
 
     None if they are not known, as in a simulation: requirements are not enforced then.
     """
+    fallback: Lead | None = None
+    """What the rollout in `spec.fallback.rollout` serves; None if that is not known, or none is named."""
     siblings: tuple[Member, ...] = ()
     """The other members of its group."""
     record: Knowledge = NOTHING_KNOWN

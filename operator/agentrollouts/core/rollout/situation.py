@@ -23,6 +23,7 @@ from agentrollouts.core.attempt.clocks import confirmed, elapsed, phase_seconds,
 from agentrollouts.core.attempt.status_draft import next_number
 from agentrollouts.core.conditions import METRICS_CONDITION, find_condition
 from agentrollouts.core.containment.detour import adopted
+from agentrollouts.core.containment.fallback import with_fallback
 from agentrollouts.core.effects import Problem
 from agentrollouts.core.rollout.desired import Desired, credible, desired_release, missing_service
 from agentrollouts.core.rollout.observation import Observation
@@ -143,15 +144,16 @@ def _begun(routing: Routing, status: AgentRolloutStatus) -> str:
 
 def assess(obs: Observation) -> Situation:
     """Work out where the rollout stands."""
-    routing, status = Routing(obs), status_on_time(obs.status, obs.now)
-    traffic = routing.state(obs.status)
+    persisted = with_fallback(obs.status, obs.rollout.spec, obs.fallback)
+    routing, status = Routing(obs), status_on_time(persisted, obs.now)
+    traffic = routing.state(persisted)
     report, follows = gateways.read(obs), gateways.follow(obs.rollout, obs.traffic)
     weights = traffic.weights
     if weights and traffic.is_shown:
         split = WeightsStatus(stable=weights.stable, canary=weights.canary)
         status = confirmed(status, split, obs.now, is_applied=report.problem is None)
     status = adopted(status, credible(obs, routing.detour()))
-    indivisible = routing.indivisible()
+    indivisible = routing.indivisible(status)
     begun = _begun(routing, status) if obs.actions else ""
     origin = origin_of(obs, obs.status.attempt.digest) if obs.status.attempt else Origin()
     desk = Desk(obs.rollout, obs.now, origin, obs.identity_proved, obs.authority, indivisible, begun)

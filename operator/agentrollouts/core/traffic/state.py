@@ -11,6 +11,7 @@ from agentrollouts.api.attempt import State
 from agentrollouts.api.recovery.detour import Detour
 from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
 from agentrollouts.core.containment.detour import begins
+from agentrollouts.core.containment.fallback import fallback_of, why_none
 from agentrollouts.core.effects import Deletion, Effect, Manifest, Patch, Problem, Write
 from agentrollouts.core.history import is_returning
 from agentrollouts.core.traffic.latch import Latch, is_latched
@@ -94,12 +95,13 @@ class Routing:
         """The detour that the traffic objects are marked with."""
         return next((detour for router in self._routers for detour in router.detours()), None)
 
-    def indivisible(self) -> str | None:
+    def indivisible(self, status: AgentRolloutStatus) -> str | None:
         """Why no part of the traffic can be sent elsewhere, though all of it can; None if it can."""
         spec = self._obs.rollout.spec
-        if spec.traffic.by_route and spec.fallback is None:
-            return "spec.fallback is not set"
-        return next((why for router in self._routers if (why := router.indivisible())), None)
+        fallback = fallback_of(spec, status)
+        if fallback is None:
+            return why_none(spec, status) if spec.traffic.by_route else None
+        return next((why for router in self._routers if (why := router.indivisible(fallback))), None)
 
     def share(self, record: ReleaseRecord) -> int | None:
         """Percent of the traffic that a release has, by the objects as they are; None if that is unknown."""

@@ -8,6 +8,7 @@ from agentrollouts.api.release import ServiceRef
 from agentrollouts.api.rollout import AgentRolloutSpec
 from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
 from agentrollouts.core.containment.detour import on_standby, share_off, with_standby
+from agentrollouts.core.containment.fallback import fallback_of
 from agentrollouts.core.traffic.latch import is_latched
 
 FULL: Final = 100
@@ -111,9 +112,9 @@ class Split:
         If nothing is left for the releases, and there is a fallback, it is the only one.
         """
         ours = [(record.service, weight) for record, weight in self.sides if record and record.service]
-        if not self.weights.diverted or spec.fallback is None:
+        fallback = fallback_of(spec, self.status)
+        if not self.weights.diverted or fallback is None:
             return tuple(ours)
-        fallback = spec.fallback.service
         if self.weights.diverted == FULL:
             return ((fallback, FULL),)
         others = [(service, weight * FINE) for service, weight in ours if service != fallback]

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from agentrollouts.api.names import LABEL_HOOK, LABEL_TEMPLATE
 from agentrollouts.api.recovery.hooks import cron_jobs_of
 from agentrollouts.api.rollout import AgentRollout
+from agentrollouts.core.containment.fallback import lead_of
 from agentrollouts.insight.check.lines import Line, Manifest, Mark, Seen
 
 
@@ -17,10 +18,27 @@ def around(seen: Seen, rollout: AgentRollout) -> Iterator[Line]:
         yield Line(Mark.UNKNOWN, text, "without it, an attempt is Pending; see docs/webhooks.md")
     if rollout.spec.workload:
         yield _template(seen, rollout.spec.workload.deployment_ref.name)
-    if rollout.spec.fallback:
-        name, page = rollout.spec.fallback.service.name, "create it; see docs/switch-off.md"
+    fallback, page = rollout.spec.fallback, "create it; see docs/switch-off.md"
+    if fallback and fallback.service:
+        name = fallback.service.name
         found = seen.find("Service", name, page)
         yield found if isinstance(found, Line) else Line(Mark.GOOD, f"the fallback, Service {name}, exists")
+    if fallback and fallback.rollout:
+        yield _agent(seen, fallback.rollout.name, page)
+
+
+def _agent(seen: Seen, name: str, page: str) -> Line:
+    """Another agent that answers in a detour."""
+    found = seen.find("AgentRollout", name, page)
+    if isinstance(found, Line):
+        return found
+    lead = lead_of(name, dict(found))
+    if lead is None:
+        return Line(Mark.UNKNOWN, f"the fallback, AgentRollout {name}, has a status of another version")
+    if lead.service is None:
+        remedy = "let it serve a release, or name another fallback; see docs/switch-off.md"
+        return Line(Mark.PROBLEM, f"the fallback cannot answer: {lead.problem}", remedy)
+    return Line(Mark.GOOD, f"the fallback, AgentRollout {name}, serves by Service {lead.service.name}")
 
 
 def _cron_job(seen: Seen, name: str) -> Line:

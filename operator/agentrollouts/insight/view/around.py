@@ -22,7 +22,7 @@ from agentrollouts.core.conditions import (
     SWITCHED_OFF,
     TRAFFIC_APPLIED,
 )
-from agentrollouts.core.containment.detour import leads_to
+from agentrollouts.core.containment.fallback import leads_to
 from agentrollouts.core.history import is_drill
 from agentrollouts.core.states import is_under_way
 from agentrollouts.insight.view.headline import is_for_a_person, is_wrong, state_of
@@ -62,7 +62,7 @@ def _all(rollout: AgentRollout) -> Iterator[Notice]:
     status = rollout.status
     if detour := status.detour:
         since = f"{detour.since:%Y-%m-%d %H:%M:%S} UTC"
-        sentence = f"{leads_to(rollout, detour)} since {since}. {detour.message}"
+        sentence = f"{leads_to(rollout, status, detour)} since {since}. {detour.message}"
         yield Notice(topic=Topic.DETOUR, state=detour.cause, sentence=sentence, needs=Needs.PERSON)
     if status.attempt and is_under_way(status):
         yield from _people(status.attempt)

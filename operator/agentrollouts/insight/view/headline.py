@@ -18,7 +18,7 @@ from agentrollouts.core.conditions import (
     WARNINGS,
     find_condition,
 )
-from agentrollouts.core.containment.detour import leads_to
+from agentrollouts.core.containment.fallback import leads_to
 from agentrollouts.core.endings import ENDINGS, NEEDS_A_PERSON, EndedBy
 from agentrollouts.core.history import is_drill
 from agentrollouts.core.states import is_pending, is_progressing, is_under_way
@@ -133,7 +133,7 @@ def safety(rollout: AgentRollout) -> str:  # noqa: PLR0911 one line for each cas
     if state_of(status) in NOT_BACK or (applied and applied.reason in NOT_BACK):
         return f"customers are not safe: {canary.release if canary else 'a bad release'} still has traffic"
     if status.detour:
-        return leads_to(rollout, status.detour)
+        return leads_to(rollout, status, status.detour)
     if attempt and attempt.state is State.ROLLING_BACK and rollback:
         return f"traffic is moving from {rollback.from_} to {rollback.to}"
     if canary and attempt and is_progressing(status) and attempt.weight:

@@ -6,6 +6,7 @@ from typing import Final
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.containment.detour import on_standby, share_off
+from agentrollouts.core.containment.fallback import fallback_of
 from agentrollouts.core.states import is_progressing
 from agentrollouts.insight.view.shape import Running
 from agentrollouts.insight.view.words import Role
@@ -36,8 +37,8 @@ def _running(rollout: AgentRollout) -> Iterator[Running]:
         desired = left - round(share * left / FULL)
         yield _of(stable.release, stable.version, Role.STABLE, seen.stable if seen else None, desired)
     if share_off(status):
-        fallback = rollout.spec.fallback
-        name = fallback.service.name if fallback else "nothing"
+        fallback = fallback_of(rollout.spec, status)
+        name = fallback.name if fallback else "nothing"
         off = FULL - seen.stable - seen.canary if seen else None
         yield _of(name, None, Role.DETOUR, None if off is None else max(0, off), share_off(status))
 

@@ -8,6 +8,7 @@ from agentrollouts.api.model.nested import read_json
 from agentrollouts.api.names import API_VERSION, GROUP
 from agentrollouts.api.people.action import ActionType
 from agentrollouts.api.recovery.hooks import cron_jobs_of
+from agentrollouts.core.containment.fallback import named_by
 from agentrollouts.insight.check.installation import CREATE, OPERATOR
 from agentrollouts.insight.check.lines import Found, Seen
 from agentrollouts.insight.check.release import SERVICE_OF, route_of, services, snapshots
@@ -74,7 +75,9 @@ def _around(kubectl: Kubectl, rollout: Manifest) -> dict[str, Found]:
     """What the rollout names, and then what its desired release names."""
     parsed = read(rollout, now()).rollout
     spec, route = parsed.spec, route_of(parsed)
+    answering = named_by(spec)
     first = {
+        "AgentRollout": ("agentrollouts", [answering] if answering else []),
         "AgentRelease": ("agentreleases", [spec.release_ref.name]),
         "CronJob": ("cronjobs", list(cron_jobs_of(spec.hooks))),
         "Deployment": ("deployments", [spec.workload.deployment_ref.name] if spec.workload else []),
@@ -84,7 +87,7 @@ def _around(kubectl: Kubectl, rollout: Manifest) -> dict[str, Found]:
     found = _read(kubectl, first)
     partly = Seen(now(), rollout, kinds=found)
     fronts = list(services(partly, parsed))
-    fallback = [spec.fallback.service.name] if spec.fallback else []
+    fallback = [spec.fallback.service.name] if spec.fallback and spec.fallback.service else []
     of_fronts = f"--selector={SERVICE_OF} in ({','.join(fronts)})"
     slices = kubectl.start("get", "endpointslices", of_fronts, "--output=json") if fronts else None
     second = {

@@ -108,6 +108,7 @@ class RolloutObserver:
             answered=self._cache.answered.of(_key_of(rollout)),
             freezes=self._freezes.covering(rollout.metadata),
             others=self._others.around(rollout, release),
+            fallback=self._others.fallback_of(rollout),
             siblings=self._cache.groups.siblings(_key_of(rollout), rollout.spec.group),
             authority=self._permits.authority if self._permits else Authority(),
         )

@@ -1,4 +1,7 @@
-"""What other rollouts serve, where a release requires an agent, as it is known; nothing is read for it."""
+"""What other rollouts serve, where a release requires an agent or one answers in a detour, as it is known.
+
+Nothing is read for it.
+"""
 
 from collections.abc import Iterator
 from functools import lru_cache
@@ -7,6 +10,7 @@ from typing import Final
 from agentrollouts.adapters.cluster.resources import Ref
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.api.rollout import AgentRollout
+from agentrollouts.core.containment.fallback import Lead, lead_of, named_by
 from agentrollouts.core.recovery.group.requirements import Other, other_of
 from agentrollouts.shell.cache import Cache
 from agentrollouts.shell.index.requirements import REQUIRED
@@ -17,7 +21,7 @@ REMEMBERED: Final = 1024
 
 
 class OtherRollouts:
-    """The rollouts that a requirement is about.
+    """The rollouts that a requirement or a fallback is about.
 
     Args:
         cache: Has them all, and knows which of them require an agent.
@@ -40,6 +44,12 @@ class OtherRollouts:
             keys.update(cache.keys_of(ROLLOUT, namespace, agent))
         others = (key for key in keys if key.kind == ROLLOUT and key.name != rollout.metadata.name)
         return tuple(self._version_of(key, cache.version(key)) for key in sorted(others))
+
+    def fallback_of(self, rollout: AgentRollout) -> Lead | None:
+        """What the rollout serves that answers in a detour; None if that is not known, or none does."""
+        name = named_by(rollout.spec)
+        key = Ref(ROLLOUT, rollout.metadata.namespace, name or "")
+        return None if name is None or self._cache.is_outline(key) else lead_of(name, self._cache.get(key))
 
     def _unpacked(self, key: Ref, _: int | None) -> Other:
         return other_of(self._cache.get(key) or {"metadata": {"name": key.name}})

@@ -17,6 +17,7 @@ from agentrollouts.core.release.bundle import Bundle, references, resolve
 from agentrollouts.core.release.checks import ANNOTATION_ALLOW, Refusal
 from agentrollouts.core.release.content import ConfigMapData, ConfigMaps
 from agentrollouts.core.release.deriving.origin import Origin, Part
+from agentrollouts.core.release.deriving.workload import renamed
 from agentrollouts.core.release.diff import diff
 
 DESCRIPTION_LENGTH: Final = 1024
@@ -50,6 +51,8 @@ class Derived:
     """How it differs from its base."""
     digest: str | None
     """None if a ConfigMap that it refers to is not at hand."""
+    base_digest: str | None
+    """That of the base, with the same exception."""
     equal: str | None = None
     """A release that it takes parts from and that has the same digest."""
     has_shared_service: bool = False
@@ -73,8 +76,9 @@ def derive(recipe: Recipe, config_maps: ConfigMaps) -> Derived | Refusal:
     if isinstance(parts, Refusal):
         return parts
     manifest = _manifest(recipe, parts)
-    base, derived = _base_manifest(recipe.base), AgentRelease.model_validate(manifest)
-    before = _resolved(AgentRelease.model_validate(base), config_maps)
+    derived = AgentRelease.model_validate(manifest)
+    base_release = AgentRelease.model_validate(_base_manifest(recipe.base))
+    before = _resolved(base_release, config_maps)
     if isinstance(before, Refusal):
         return Refusal(before.reason, f"BASE: {recipe.base.name}", before.message)
     after = _resolved(derived, config_maps)
@@ -83,11 +87,14 @@ def derive(recipe: Recipe, config_maps: ConfigMaps) -> Derived | Refusal:
     if before.digest == after.digest:
         names = ", ".join(dict.fromkeys((*recipe.takes, *recipe.settings)))
         return _refused("--take", f"nothing changes: {names} is as in {recipe.base.name} already")
-    is_known = all(name in config_maps for name in references(derived))
+    is_known, is_base_known = (
+        all(name in config_maps for name in references(each)) for each in (derived, base_release)
+    )
     return Derived(
         manifest=manifest,
         diff=diff(before.text, after.text),
         digest=after.digest if is_known else None,
+        base_digest=before.digest if is_base_known else None,
         equal=_equal(recipe, after, config_maps) if is_known else None,
         has_shared_service=_shares_service(recipe, manifest),
     )
@@ -204,19 +211,12 @@ def _serving(recipe: Recipe) -> Mapping[str, Any] | None:
 def _renamed(recipe: Recipe, service: str) -> str:
     """The name of the base's Service with the new name, or the new version, in the place of the old one."""
     base = recipe.base
-    for old, new in ((base.name, recipe.name), (base.version, recipe.version)):
-        if _dashed(old) in service:
-            return service.replace(_dashed(old), _dashed(new))
-    return service
+    return renamed(service, (base.name, recipe.name), (base.version, recipe.version))
 
 
 def _shares_service(recipe: Recipe, manifest: Manifest) -> bool:
     serving = recipe.base.spec.get("serving")
     return bool(serving) and manifest["spec"].get("serving") == serving
-
-
-def _dashed(text: str) -> str:
-    return text.replace(".", "-")
 
 
 def _base_manifest(origin: Origin) -> Manifest:

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 
 from agentrollouts.api.objects import Condition, ConditionStatus
 from agentrollouts.api.reasons import Reason
+from agentrollouts.api.rollback import LastResort
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import AgentRolloutStatus
-from agentrollouts.core.conditions import SWITCHED_OFF, condition
-from agentrollouts.core.containment.detour import leads_to
+from agentrollouts.core.conditions import FALLBACK_NOT_READY, SWITCHED_OFF, condition
+from agentrollouts.core.containment.fallback import leads_to, named_by, why_none
 from agentrollouts.core.effects import Event
 from agentrollouts.core.rollout.detours import reason_of
 from agentrollouts.core.rollout.situation import Situation
@@ -18,7 +19,7 @@ def sentence(rollout: AgentRollout, status: AgentRolloutStatus) -> str:
     detour, metadata = status.detour, rollout.metadata
     if detour is None:
         return ""
-    what = leads_to(rollout, detour)
+    what = leads_to(rollout, status, detour)
     until = f" until {detour.until:%Y-%m-%d %H:%M:%S} UTC" if detour.until else ""
     when = "to end this earlier" if until else "to end this"
     return (
@@ -37,6 +38,17 @@ def switched_off(s: Situation, status: AgentRolloutStatus) -> Condition | None:
         return None
     kind, why = SWITCHED_OFF, Reason.SWITCHED_OFF
     return condition(kind, ConditionStatus.TRUE, why, text, generation=generation, now=s.now)
+
+
+def fallback_not_ready(s: Situation, status: AgentRolloutStatus) -> Condition | None:
+    """The warning that the other agent could not answer now; None if it could, or if none is named."""
+    if named_by(s.spec) is None or status.fallback is None or status.fallback.service:
+        return None
+    message = f"{why_none(s.spec, status)}; until it serves, a detour is answered as without `spec.fallback`"
+    if s.spec.rollback.last_resort is LastResort.FALLBACK:
+        message += ", and `rollback.lastResort` is Hold"
+    kind, why, generation = FALLBACK_NOT_READY, Reason.FALLBACK_NOT_READY, s.obs.rollout.metadata.generation
+    return condition(kind, ConditionStatus.TRUE, why, message, generation=generation, now=s.now)
 
 
 def detour_events(before: AgentRolloutStatus, after: AgentRolloutStatus) -> Iterator[Event]:

@@ -14,6 +14,7 @@ from agentrollouts.api.rollback import LastResort
 from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
 from agentrollouts.core.attempt import moves
 from agentrollouts.core.containment.detour import ALL, ended, id_at, on_standby
+from agentrollouts.core.containment.fallback import fallback_of
 from agentrollouts.core.rollout.desired import standby_release
 from agentrollouts.core.rollout.situation import Situation
 from agentrollouts.core.rollout.standbys.choice import find, fit
@@ -110,7 +111,7 @@ def _relieved(s: Situation, detour: Detour, standby: ReleaseRecord) -> moves.Div
     if record := find(s, detour.gate):
         changed = _detour(s, detour.cause, record, why)
         return moves.Divert(changed.copy_with(gate=detour.gate, trips=detour.trips, until=detour.until))
-    if detour.cause is DetourCause.LAST_RESORT:
+    if detour.cause is DetourCause.LAST_RESORT and fallback_of(s.spec, s.status):
         return moves.Divert(_detour(s, detour.cause, None, why))
     return None
 

@@ -16,6 +16,7 @@ from agentrollouts.api.release import ServiceRef
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
 from agentrollouts.api.traffic import RoutePatch
+from agentrollouts.core.containment.fallback import fallback_of
 from agentrollouts.core.containment.mark import content_of, read_content
 from agentrollouts.core.effects import Manifest, Patch, Problem
 from agentrollouts.core.ownership import OWNERS
@@ -90,14 +91,12 @@ class RoutePatchRouter(Router):
                 detour = read_content(claim.detour, claim.detour_message or "")
                 yield from [detour] if detour else []
 
-    def indivisible(self) -> str | None:
+    def indivisible(self, fallback: ServiceRef) -> str | None:
         """The fallback is not a backend of the rule."""
-        fallback, rule = self.obs.rollout.spec.fallback, self._rule
-        if fallback is None or not isinstance(rule, Rule) or fallback.service.key in rule.services:
+        rule = self._rule
+        if not isinstance(rule, Rule) or fallback.key in rule.services:
             return None
-        return (
-            f"{rule} has no backend for the fallback, Service {fallback.service.name}; add it with weight 0"
-        )
+        return f"{rule} has no backend for the fallback, Service {fallback.name}; add it with weight 0"
 
     def share(self, record: ReleaseRecord) -> int | None:
         """By the weights in the rule that the spec names."""
@@ -187,8 +186,8 @@ class RoutePatchRouter(Router):
         names = {record.service.key for record in records if record and record.service}
         if release and release.spec.serving and release.spec.agent == spec.agent:
             names.add(release.spec.serving.service.key)
-        if spec.fallback:
-            names.add(spec.fallback.service.key)
+        if fallback := fallback_of(spec, status):
+            names.add(fallback.key)
         claim = self._claims.get(self._desired.name) if self._desired else None
         return frozenset(names | set(claim.services if claim else ()))
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, ClassVar, Protocol
 
 from agentrollouts.api.recovery.detour import Detour
+from agentrollouts.api.release import ServiceRef
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import ReleaseRecord
 from agentrollouts.core.effects import Deletion, Manifest, Patch, Problem, Write
@@ -70,8 +71,8 @@ class Router(Protocol):
         """The detours that the objects are marked with."""
         return iter(())
 
-    def indivisible(self) -> str | None:
-        """Why no part of the traffic can be sent elsewhere, though all of it can; None if it can."""
+    def indivisible(self, fallback: ServiceRef) -> str | None:
+        """Why no part of the traffic can be sent to a fallback, though all of it can; None if it can."""
         return None
 
     def share(self, record: ReleaseRecord) -> int | None:

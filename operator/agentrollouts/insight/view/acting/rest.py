@@ -11,7 +11,8 @@ from agentrollouts.api.recovery.hooks import ENDS, MOST_TRIES, HookState, HookSt
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import HistoryEntry
 from agentrollouts.core.conditions import ROLLBACK_READY, find_condition
-from agentrollouts.core.containment.detour import is_off, where
+from agentrollouts.core.containment.detour import is_off
+from agentrollouts.core.containment.fallback import where
 from agentrollouts.core.history import earlier_healthy, has_failed_drill, is_drill, is_trusted
 from agentrollouts.core.recovery.drill.plan import plan_of
 from agentrollouts.core.states import is_pending, is_progressing, is_under_way
@@ -60,7 +61,7 @@ def about_agent(rollout: AgentRollout) -> Iterator[Action]:
     if not is_off(status):
         is_ended = is_progressing(status) and not is_latched(status)
         ended = f"; the attempt {'is rolled back' if status.stable else 'ends'}" if is_ended else ""
-        sentence = f"No release gets any traffic: {where(rollout, FULL)}{ended}"
+        sentence = f"No release gets any traffic: {where(rollout, status, FULL)}{ended}"
         yield action(rollout, ActionType.SWITCH_OFF, "Switch off", sentence)
 
 
