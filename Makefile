@@ -38,7 +38,7 @@ contract := tests/contract tests/e2e/parts
 apart := tests/e2e/apart tests/sandbox tests/sandbox_agent
 LISTED := $(objects) $(campaigns) $(contract) $(apart)
 operator := tests/e2e $(addprefix --ignore=,$(LISTED))
-SANDBOXES := test-operator test-objects test-campaigns test-apart test-contract
+SANDBOXES := test-operator test-objects test-campaigns test-contract test-apart
 TESTS := test-units $(SANDBOXES)
 .PHONY: $(SANDBOXES)
 
