@@ -14,7 +14,7 @@ GATES_PAGE := docs/gates.md
 AMERICAN := README.md CONTRIBUTING.md CHANGELOG.md agent docs charts crds operator
 
 .DEFAULT_GOAL := help
-.PHONY: help demo sandbox test test-operator test-parts test-units unit lint format crds gates verify check
+.PHONY: help demo sandbox test test-units unit lint format crds gates verify check images
 .PHONY: docs pictures bench bench-judge campaigns image image-test node-test kind manifests clean clean-cache
 
 help: ## List the commands
@@ -28,20 +28,37 @@ sandbox: $(INSTALLED) ## Start the stack with the operator in it and open a shel
 
 test: $(INSTALLED) ## Run all tests: units, contract, and end to end on the sandbox
 	@$(SANDBOX) build
-	@$(MAKE) --no-print-directory --jobs=$(JOBS) test-operator test-parts test-units
+	@$(call beside,$(TESTS))
 
-# Three sandboxes side by side: the first two mostly wait, the last computes. JOBS=1 runs one after the other.
-PARTS := tests/campaigns tests/contract tests/sandbox tests/sandbox_agent tests/e2e/parts tests/e2e/apart
+# Each of these takes a sandbox of its own, and the longest come first. What is in none of the lists is in test-operator
+# below tests/e2e, and in test-units elsewhere.
+objects := $(addprefix tests/e2e/,drills examples groups hooks objects playbook plugin)
+campaigns := tests/campaigns
+contract := tests/contract tests/e2e/parts
+apart := tests/e2e/apart tests/sandbox tests/sandbox_agent
+LISTED := $(objects) $(campaigns) $(contract) $(apart)
+operator := tests/e2e $(addprefix --ignore=,$(LISTED))
+SANDBOXES := test-operator test-objects test-campaigns test-contract test-apart
+TESTS := test-units $(SANDBOXES)
+.PHONY: $(SANDBOXES)
 
-test-operator: $(INSTALLED)
-	@$(SANDBOX) run -- $(BIN)/python -m pytest tests/e2e $(addprefix --ignore=,$(PARTS)) $(ARGS)
+$(SANDBOXES): test-%: $(INSTALLED)
+	@$(SANDBOX) run -- $(BIN)/python -m pytest $($*) $(ARGS)
 
-test-parts: $(INSTALLED)
-	@$(SANDBOX) run -- $(BIN)/python -m pytest $(PARTS) $(ARGS)
-
+# They compute, and the sandboxes mostly wait: so they begin first and take what the others leave.
 test-units: $(INSTALLED)
-	@$(SANDBOX) run -- $(BIN)/python -m pytest --numprocesses=auto \
-		--ignore=tests/e2e --ignore=tests/image --ignore=tests/node $(addprefix --ignore=,$(PARTS)) $(ARGS)
+	@nice -n 5 $(SANDBOX) run -- $(BIN)/python -m pytest --numprocesses=auto \
+		--ignore=tests/e2e --ignore=tests/image --ignore=tests/node $(addprefix --ignore=,$(LISTED)) $(ARGS)
+
+# Runs targets side by side, JOBS at a time in this order. The output of each comes in one piece when it ends;
+# how long each took comes last.
+beside = mkdir -p .state && rm -f .state/seconds && { $(MAKE) --no-print-directory --jobs=$(JOBS) \
+	--output-sync=recurse $(addprefix timed-,$(1)); status=$$?; cat .state/seconds; exit $$status; }
+
+timed-%:
+	@began=$$(date +%s); $(MAKE) --no-print-directory $*; status=$$?; \
+		printf '%5d s  %s%s\n' $$(($$(date +%s) - began)) $* "$$([ $$status = 0 ] || echo ' FAILED')" \
+		>> .state/seconds; exit $$status
 
 unit: $(INSTALLED) ## Run the tests that need no sandbox
 	@$(BIN)/python -m pytest tests/core tests/stories tests/api tests/shell tests/agent $(ARGS)
@@ -68,7 +85,13 @@ verify: crds gates ## Fail if the generated files differ from the committed ones
 	@git diff --exit-code -- $(CRD_COPIES) || { echo "The CRDs differ from the models: commit what make crds wrote"; exit 1; }
 	@git diff --exit-code -- $(GATES_PAGE) || { echo "$(GATES_PAGE) differs from the templates: commit what make gates wrote"; exit 1; }
 
-check: lint verify docs test image-test node-test ## Run everything that CI runs
+check: verify ## Run everything that CI runs, JOBS at a time; how long each took is printed at the end
+	@$(SANDBOX) build
+	@$(call beside,lint $(TESTS) docs images)
+
+images: # One after the other: both may start the one Docker daemon
+	@$(MAKE) --no-print-directory image-test
+	@$(MAKE) --no-print-directory node-test
 
 # The pages lie there as in the repository, so that the links between them hold in both.
 docs: $(INSTALLED) ## Build the site of the docs in .state/site; a broken link is an error

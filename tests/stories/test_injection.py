@@ -4,7 +4,7 @@ Each payload is an attack of one family in one carrier. What is accepted must gi
 as a harmless selector gives, in which every selector is kept to the namespace, the agent and the releases.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -27,6 +27,7 @@ from agentrollouts.core.gates.selector import (
 from agentrollouts.core.metrics.promql import render, render_burst
 from agentrollouts.core.metrics.queries import Subject, plan_queries
 from agentrollouts.settings.sources import PrometheusSource
+from tests.core.metrics.selected import selectors
 
 START: Final = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 AT: Final = START + timedelta(seconds=900)
@@ -215,18 +216,6 @@ def harmless(*, one_gate: bool) -> tuple[Shape, ...]:
     rendered = render_queries(ONE_GATE if one_gate else SPEC)
     assert isinstance(rendered, tuple)
     return tuple(shape(promql_parser.parse(query)) for query in rendered[0])
-
-
-def selectors(expr: promql_parser.Expr) -> Iterator[promql_parser.VectorSelector]:
-    """All selectors of a query."""
-    collected: list[promql_parser.VectorSelector] = []
-
-    def visit(each: promql_parser.Expr) -> None:
-        if isinstance(each, promql_parser.VectorSelector):
-            collected.append(each)
-
-    promql_parser.walk(expr, visit)
-    yield from collected
 
 
 def strays(selector: promql_parser.VectorSelector, subject: Subject) -> bool:

@@ -45,7 +45,7 @@ def hooks(values: Mapping[str, Any], *flags: str, name: str = NAME) -> list[dict
 def _template(values: Mapping[str, Any], *flags: str, name: str) -> list[dict[str, Any]]:
     done = helm("template", name, str(CHART), f"--namespace={NAMESPACE}", *with_values(values), *flags)
     assert done.returncode == 0, done.stderr
-    return [manifest for manifest in yaml.safe_load_all(done.stdout) if manifest]
+    return [manifest for manifest in yaml.load_all(done.stdout, yaml.CSafeLoader) if manifest]
 
 
 def dry_run(stack: Stack, objects: list[dict[str, Any]]) -> str:

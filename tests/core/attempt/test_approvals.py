@@ -23,11 +23,13 @@ def phase(name: str, weight: int, **fields: object) -> dict[str, Any]:
 
 ASKED = phase("asked", 20, approval="Required")
 PHASES = [phase("first", 5), ASKED, phase("last", 60)]
+CAPS = [{"name": "spend", "metric": "agent_run_cost_usd_sum", "max": "100000"}]
+"""Of a plan without gates: only time and people decide, in half of the computer's time."""
 
 
-def an_attempt(phases: list[dict[str, Any]] = PHASES) -> World:
+def an_attempt(phases: list[dict[str, Any]] = PHASES, **spec: object) -> World:
     """`OLD` serves, `NEW` has just begun with 5% under a plan that requires an approval at 20%."""
-    world = a_world(a_rollout(phases=phases).serving(OLD), OLD)
+    world = a_world(a_rollout(phases=phases, **spec).serving(OLD), OLD)
     world.ship(NEW)
     world.settle()
     return world
@@ -156,7 +158,7 @@ def test_no_series_of_edits_lifts_one(first: list[Any], edits: list[list[Any]]) 
             for index, (weight, is_required, ramp) in enumerate(sorted(plan))
         ]
 
-    world = an_attempt(phases(first))
+    world = an_attempt(phases(first), gates=[], caps=CAPS)
     for plan in edits:
         world.edit(lambda builder, plan=plan: builder.planning(phases=phases(plan)))  # type: ignore[misc] # default of a lambda
         world.run(250)

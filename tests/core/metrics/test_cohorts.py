@@ -18,6 +18,7 @@ from agentrollouts.core.metrics.promql import render, render_burst, render_gate
 from agentrollouts.core.metrics.queries import Subject, plan_queries
 from testkit.builders.rollouts import a_rollout
 from testkit.gates import CANARY, STABLE, a_gate, resolution
+from tests.core.metrics import selected
 
 START: Final = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 LABELS: Final = LabelNames(cohort="cohort")
@@ -26,14 +27,8 @@ GATES: Final = ("error-rate", "task-completion", "latency", "cost-per-run", "vio
 
 def selectors(text: str) -> list[list[tuple[str, str, str]]]:
     """The matchers of all selectors of a query."""
-    every: list[list[tuple[str, str, str]]] = []
-
-    def visit(expr: promql_parser.Expr) -> None:
-        if isinstance(expr, promql_parser.VectorSelector):
-            every.append([(m.name, str(m.op), m.value) for m in expr.matchers.matchers])
-
-    promql_parser.walk(promql_parser.parse(text), visit)
-    return every
+    every = selected.selectors(promql_parser.parse(text))
+    return [[(m.name, str(m.op), m.value) for m in each.matchers.matchers] for each in every]
 
 
 def texts(labels: LabelNames) -> list[str | None]:

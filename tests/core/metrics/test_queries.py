@@ -16,6 +16,7 @@ from agentrollouts.core.gates.sources import Source, Start
 from agentrollouts.core.metrics.promql import for_namespace, render, render_burst
 from agentrollouts.core.metrics.queries import COUNTED, QueryPlan, Subject, Term, plan_queries, tag
 from testkit.gates import SHOP, resolution
+from tests.core.metrics import selected
 
 START = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 
@@ -39,14 +40,7 @@ def closely(usual: QueryPlan) -> QueryPlan:
 
 def selectors(text: str) -> list[promql_parser.VectorSelector]:
     """All selectors of a query, those with a range included."""
-    vector_selectors: list[promql_parser.VectorSelector] = []
-
-    def visit(expr: promql_parser.Expr) -> None:
-        if isinstance(expr, promql_parser.VectorSelector):
-            vector_selectors.append(expr)
-
-    promql_parser.walk(promql_parser.parse(text), visit)
-    return vector_selectors
+    return [*selected.selectors(promql_parser.parse(text))]
 
 
 def matchers(selector: promql_parser.VectorSelector) -> list[tuple[str, str]]:

@@ -2,6 +2,10 @@
 
 import asyncio
 import json
+import pickle
+import signal
+import subprocess
+import sys
 import time
 from typing import Any
 
@@ -12,7 +16,7 @@ from agentrollouts.api.reasons import Reason
 from agentrollouts.core.release.bundle import Bundle
 from agentrollouts.core.release.checks import Refusal
 from agentrollouts.shell.content import examiner
-from agentrollouts.shell.content.examination import Request, examination
+from agentrollouts.shell.content.examination import LENGTH, Request, examination
 from agentrollouts.shell.content.examiner import Examiner
 
 
@@ -117,3 +121,17 @@ async def test_a_process_without_work_ends(monkeypatch: pytest.MonkeyPatch) -> N
     assert process is not None
     async with asyncio.timeout(10):
         await process.wait()
+
+
+def test_it_ends_in_silence_where_nobody_reads_its_answer() -> None:
+    """The operator was killed while it examined: no traceback is among the lines of the next one."""
+    message = pickle.dumps(SMALL)
+    command = [sys.executable, "-m", "agentrollouts.shell.content.examination"]
+    with subprocess.Popen(  # noqa: S603 - ours
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        _, said = process.communicate(len(message).to_bytes(LENGTH, "big") + message)
+
+    assert (process.returncode, said) == (-signal.SIGPIPE, b"")

@@ -8,6 +8,7 @@ process has the lowest priority and a bounded memory, and is the first that the 
 import os
 import pickle
 import resource
+import signal
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
@@ -92,6 +93,7 @@ def _config_map(text: bytes | None) -> ConfigMapData | None:
 def main() -> None:
     """Answer requests from standard input: what was found, and whether to replace the process."""
     os.nice(NICE)
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # silent where the operator was killed meanwhile
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_BYTES, MEMORY_BYTES))
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
