@@ -40,8 +40,7 @@ Beside = Callable[[Stack, ApiServer, Crowd, Crowd, OperatorProcess], Awaitable[R
 """Measures rollouts without a burden and then others with it."""
 
 
-def main() -> int:
-    """Run the benches; the exit code is 1 if a target was missed."""
+def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument(
         "figures",
@@ -67,7 +66,12 @@ def main() -> int:
         "--members", type=int, default=sizes.members, help="of each group in the figure group"
     )
     parser.add_argument("--runs", type=int, default=sizes.runs, help="of the figure group")
-    options = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Run the benches; the exit code is 1 if a target was missed."""
+    options = _options()
     figures: dict[str, Callable[[Install], Result]] = {
         **FIGURES,
         "going-back": partial(_going_back, size=options.rollouts),

@@ -19,6 +19,21 @@ def a_workload(release: str, version: str, snapshot: str, **fields: Any) -> list
     name = release.replace(".", "-")
     labels = {"app": "support-agent", "version": version}
     where = {"name": name, "namespace": NAMESPACE, "labels": labels}
+    spec = {
+        "replicas": 2,
+        "selector": {"matchLabels": labels},
+        "template": {"metadata": {"labels": labels}, "spec": _pods(release, version, snapshot)},
+    }
+    service = {"type": "ClusterIP", "selector": labels, "ports": [{"port": 8080}]}
+    return [
+        {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": where, "spec": spec | fields},
+        {"apiVersion": "v1", "kind": "Service", "metadata": where, "spec": service},
+    ]
+
+
+def _pods(release: str, version: str, snapshot: str) -> dict[str, Any]:
+    """What names the release in fields of many kinds."""
+    name = release.replace(".", "-")
     container = {
         "name": "agent",
         "image": IMAGE,
@@ -30,7 +45,7 @@ def a_workload(release: str, version: str, snapshot: str, **fields: Any) -> list
         ],
         "volumeMounts": [{"name": "bundle", "mountPath": "/etc/agent"}],
     }
-    pods = {
+    return {
         "serviceAccountName": name,
         "containers": [container],
         "volumes": [{"name": "bundle", "configMap": {"name": snapshot}}],
@@ -43,16 +58,6 @@ def a_workload(release: str, version: str, snapshot: str, **fields: Any) -> list
             }
         ],
     }
-    spec = {
-        "replicas": 2,
-        "selector": {"matchLabels": labels},
-        "template": {"metadata": {"labels": labels}, "spec": pods},
-    }
-    service = {"type": "ClusterIP", "selector": labels, "ports": [{"port": 8080}]}
-    return [
-        {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": where, "spec": spec | fields},
-        {"apiVersion": "v1", "kind": "Service", "metadata": where, "spec": service},
-    ]
 
 
 def _is(key: str, value: str) -> dict[str, Any]:
