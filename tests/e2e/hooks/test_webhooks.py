@@ -56,7 +56,9 @@ def test_an_endpoint_gets_each_webhook_once_by_its_id(given: Scene, endpoint: En
     assert len(endpoint.done) == 1
     endpoint.failing = 1
     shop.ships(SECOND, phases=HALF)
-    shop.until("it waits for the next request", lambda: entry(shop, "notify").get("state") == "Waiting")
+    shop.until(
+        "it waits for the next request", lambda: "nextTime" in entry(shop, "notify").get("webhook", {})
+    )
     waiting = entry(shop, "notify")
     assert waiting["message"] == 'Endpoint crm responded 500: "please try later"'
     assert waiting["webhook"]["nextTime"] > waiting["startTime"]
