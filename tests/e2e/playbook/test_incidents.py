@@ -72,7 +72,10 @@ def test_a_tool_that_fails_while_the_agent_compensates(given: Scene, record_prop
 
 
 def test_a_provider_that_got_worse_is_not_blamed_on_the_canary(given: Scene) -> None:
-    """Both fail more often, by the same factor: the attempt waits at its weight until that is over."""
+    """Both fail more often, by the same factor: the attempt waits at its weight until that is over.
+
+    If enough of stable was recorded before, it is known that the cause is shared.
+    """
     (shop,) = given.serving("shop", gates=[{**GATES[0], "maxRatio": "1.5"}])
     for version in (FIRST, SECOND):
         given.agents.fail(given.namespace, f"shop-{version}", 0.2)
@@ -80,8 +83,7 @@ def test_a_provider_that_got_worse_is_not_blamed_on_the_canary(given: Scene) -> 
 
     shop.comes_to("Held")
     assert shop.weights() == (50, 50)
-    assert shop.attempt["hold"]["reason"] == "Inconclusive"
-    assert "rate 20% vs 20% = 1x" in shop.attempt["hold"]["message"]
+    assert shop.attempt["hold"]["reason"] in {"Inconclusive", "SharedCause"}
     for version in (FIRST, SECOND):
         given.agents.fail(given.namespace, f"shop-{version}", USUAL_FAILURES)
     shop.comes_to("Healthy")
