@@ -12,6 +12,7 @@ import pytest
 
 from agentrollouts.cli.arguments import Command
 from agentrollouts.main import ACTION, COMMANDS
+from tests.signals import with_ctrl_c
 
 PROGRAM: Final = (sys.executable, "-m", "agentrollouts.main")
 INVALID: Final = Path(__file__).parents[1] / "crds" / "examples" / "invalid"
@@ -50,7 +51,12 @@ def test_a_reader_that_has_enough_sees_no_traceback(arguments: tuple[str, ...]) 
 def test_ctrl_c_ends_a_command_without_a_traceback() -> None:
     """While it waits for its input."""
     process = subprocess.Popen(  # noqa: S603 ours
-        [*PROGRAM, "judge"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*PROGRAM, "judge"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=with_ctrl_c,  # noqa: PLW1509 no thread runs here
     )
     assert process.stdin is not None
     assert process.stdout is not None

@@ -13,6 +13,7 @@ from tests.e2e.manifests import FIRST
 from tests.e2e.plugin.by_kubectl import environment, kubectl, left_over, plugin
 from tests.e2e.scene import SECOND, Scene
 from tests.inside import eventually
+from tests.signals import with_ctrl_c
 
 REASON: Final = "--reason=customers report wrong refunds"
 BACK: Final = 3
@@ -137,7 +138,12 @@ def test_a_screen_follows_until_it_is_interrupted(given: Scene, stack: Stack, nu
     (shop,) = given.serving("screen")
     command = ["agentrollout", "status", "screen", "-n", given.namespace, "-w"]
     screen = pexpect.spawn(
-        "kubectl", command, env=environment(stack, TERM="xterm"), encoding="utf-8", dimensions=(50, 120)
+        "kubectl",
+        command,
+        env=environment(stack, TERM="xterm"),
+        encoding="utf-8",
+        dimensions=(50, 120),
+        preexec_fn=with_ctrl_c,
     )
     screen.expect(rf"screen-{FIRST}.*100%", timeout=120)
     shop.ships(SECOND, phases=[{"name": "half", "weight": 50, "durationSeconds": 600}])
