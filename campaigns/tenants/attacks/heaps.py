@@ -24,7 +24,8 @@ ROOM: Final = 16 * 2**20
 """Bytes that the settings give the bundles of a namespace: those of nineteen of these releases."""
 LIMIT_MIB: Final = 512
 START_SECONDS: Final = 120.0
-REFUSAL_SECONDS: Final = 180.0
+REFUSAL_SECONDS: Final = 600.0
+"""The bundles are examined one after the other, at the lowest priority of the machine."""
 
 _WORDS: Final = [f"{head}{tail}" for head in ("ask", "bill", "call", "deal") for tail in ("ing", "er", "s")]
 
