@@ -200,7 +200,7 @@ HOSTILE: Final = {
     "an alias": ("a: &a [1]\nb: [*a, *a]", "cannot be read: it has a YAML alias, which no record has"),
     "an alias of itself": ("&a [*a]", "cannot be read: it has a YAML alias, which no record has"),
     "a key that is not text": ("1: 2", "cannot be read: it has a key that is not text"),
-    "a set": ("a: !!set {x}", "cannot be read: it has a value of type set, which JSON does not have"),
+    "a time": ("a: !!timestamp 2026-01-01", "it has a value of type date, which JSON does not have"),
     "a Python object": ("a: !!python/name:os.system", "cannot be read: could not determine a constructor"),
     "a false time": ("a: !!timestamp x", "cannot be read: "),
     "a false float": ("a: !!float x", "cannot be read: could not convert string to float: 'x'"),
