@@ -3,8 +3,9 @@
 What the other rollout serves is kept in the status, so that a detour can begin while nothing can be read.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from pydantic import ValidationError
 
@@ -14,7 +15,6 @@ from agentrollouts.api.release import ServiceRef
 from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.containment.detour import ALL, share_off, with_standby
-from agentrollouts.core.effects import Manifest
 
 READ: Final = ("detour", "stable")
 """Fields of a status that say what a rollout serves; the others are not parsed."""
@@ -34,7 +34,7 @@ def named_by(spec: AgentRolloutSpec) -> str | None:
     return spec.fallback.rollout.name if spec.fallback and spec.fallback.rollout else None
 
 
-def lead_of(name: str, rollout: Manifest | None) -> Lead | None:
+def lead_of(name: str, rollout: Mapping[str, Any] | None) -> Lead | None:
     """What a rollout serves.
 
     Args:
