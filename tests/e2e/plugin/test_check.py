@@ -10,16 +10,18 @@ from sandbox.stack import Stack
 from tests.e2e.manifests import FIRST, routed, service_of
 from tests.e2e.people.readers import EDITOR, VIEWER, readers_in
 from tests.e2e.plugin.by_kubectl import environment, plugin
-from tests.e2e.scene import SECOND, Scene
+from tests.e2e.scene import SECOND, Scene, condition_of
 from tests.inside import eventually
 
+METRICS = "MetricsAvailable"
 HOOK = {"name": "repair", "at": "AfterRollback", "job": {"cronJob": "repair"}}
 
 
 def test_what_is_right_has_no_problem(given: Scene, stack: Stack) -> None:
     """A routed canary: every object is found, and a person without rights sees what is unknown."""
-    given.in_canary("fine", traffic=routed(given.namespace))
+    (shop,) = given.in_canary("fine", traffic=routed(given.namespace))
     readers_in(given)
+    shop.until("its gates have data", lambda: condition_of(shop.manifest, METRICS).get("status") == "True")
 
     done = plugin(stack, "check", "fine", "-n", given.namespace)
     viewer = plugin(stack, "check", "fine", "-n", given.namespace, f"--as={VIEWER}", "-o", "json")
