@@ -86,11 +86,12 @@ verify: crds gates ## Fail if the generated files differ from the committed ones
 	@git diff --exit-code -- $(CRD_COPIES) || { echo "The CRDs differ from the models: commit what make crds wrote"; exit 1; }
 	@git diff --exit-code -- $(GATES_PAGE) || { echo "$(GATES_PAGE) differs from the templates: commit what make gates wrote"; exit 1; }
 
-check: verify ## Run everything that CI runs, JOBS at a time; how long each took is printed at the end
+check: verify ## Run everything that CI runs: the image and the node alone, all else JOBS at a time
 	@$(SANDBOX) build
-	@$(call beside,lint $(TESTS) docs images)
+	@$(call beside,lint $(TESTS) docs)
+	@$(MAKE) --no-print-directory images
 
-images: # One after the other: both may start the one Docker daemon
+images: # One after the other, and alone: both may start the one Docker daemon, and nodes look at what else begins and ends
 	@$(MAKE) --no-print-directory image-test
 	@$(MAKE) --no-print-directory node-test
 
