@@ -8,24 +8,19 @@ headers. What can block (files, names, and what the caller adds) has a few threa
 import asyncio
 import io
 import ssl
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import partial
 from http import HTTPStatus
 from pathlib import Path
-from typing import Final, ParamSpec, Protocol, TypeVar
+from typing import Final, Protocol
 
 import aiohttp
 
+from agentrollouts.adapters.connections import Connections, trust_of
 from agentrollouts.adapters.headers import Headed, headers_of
-from agentrollouts.adapters.resolver import Resolver
 
 THREADS: Final = 4
-"""A name that is not found occupies one until the resolver of the system gives up. Then posts fail."""
-P = ParamSpec("P")
-T = TypeVar("T")
+"""If names that are not found occupy all of them, posts fail."""
 
 _PATH: Final = "/api/v2/alerts"
 _HEADERS: Final = {"Content-Type": "application/json", "User-Agent": "agentrollouts"}
@@ -68,20 +63,11 @@ class Result:
     problem: str = ""
 
 
-class Client:
-    """Posts to all Alertmanagers, with a few threads of its own; ended by `close`."""
+class Client(Connections):
+    """Posts to all Alertmanagers."""
 
     def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="alertmanager")
-
-    def close(self) -> None:
-        """Start nothing anymore."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
-
-    async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call a function in one of the threads."""
-        call = partial(function, *args, **kwargs)
-        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+        super().__init__(THREADS, "alertmanager")
 
     async def post(self, server: Server, body: bytes) -> Result:
         """Post alerts. Nothing that a server does raises."""
@@ -102,10 +88,9 @@ class Client:
         self, server: Server, body: bytes, headers: dict[str, str], trust: ssl.SSLContext | None
     ) -> int:
         """The status of the answer. Its body is not read."""
-        connector = aiohttp.TCPConnector(ssl=trust or True, force_close=True, resolver=Resolver(self.run))
         url = f"{server.url}{_PATH}"
         async with (
-            aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session,
+            self.session(trust) as session,
             session.post(url, data=io.BytesIO(body), headers=headers, allow_redirects=False) as response,
         ):
             return response.status
@@ -113,9 +98,7 @@ class Client:
 
 def _read(server: Server) -> tuple[dict[str, str], ssl.SSLContext | None]:
     """Headers with secrets, and whom to trust. Raises `OSError` if a file is not readable."""
-    is_safe = server.url.startswith("https:")
-    trust = ssl.create_default_context(cafile=server.ca_file) if is_safe else None
-    return {**_HEADERS, **headers_of(server)}, trust
+    return {**_HEADERS, **headers_of(server)}, trust_of(server.url, server.ca_file)
 
 
 def _cause(error: Exception) -> str:

@@ -1,8 +1,7 @@
 """An endpoint as the task of a webhook sees it: a request in, a response out, within a hard deadline.
 
 Requests are rare, so each has a connection of its own: nothing is kept, and nothing has to be closed. No
-text of an exception is used, since it can repeat addresses. What can block (files and names) has a few
-threads of its own.
+text of an exception is used, since it can repeat addresses.
 """
 
 import asyncio
@@ -11,23 +10,16 @@ import os
 import socket
 import ssl
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
-from typing import Final, ParamSpec, Protocol, TypeVar
+from typing import Final, Protocol
 
 import aiohttp
 
-from agentrollouts.adapters.resolver import Resolver
+from agentrollouts.adapters.connections import Connections, trust_of
 from agentrollouts.adapters.webhook.signing import SecretError, keys_of, signed
 from agentrollouts.core.recovery.hooks.response import MAX_BODY, Call, Response, quoted
 
 THREADS: Final = 8
-"""A name that is not found occupies one until the resolver of the system gives up."""
-P = ParamSpec("P")
-T = TypeVar("T")
-
 READ_SECONDS: Final = 5.0
 """Limit for the body of a refusal; without it, the status code says enough."""
 _HEADERS: Final = {
@@ -53,15 +45,11 @@ class Endpoint(Protocol):
         """Certificates to trust instead of the system's."""
 
 
-class Client:
-    """Calls all endpoints, with a few threads of its own; ended by `close`."""
+class Client(Connections):
+    """Calls all endpoints."""
 
     def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="webhook")
-
-    def close(self) -> None:
-        """Start nothing anymore."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        super().__init__(THREADS, "webhook")
 
     async def send(self, endpoint: Endpoint, call: Call) -> Response:
         """Make a request. Nothing that an endpoint does raises."""
@@ -70,7 +58,7 @@ class Client:
             return Response(text=f"was not called: the input of the hook is longer than {MAX_BODY} bytes")
         try:
             async with asyncio.timeout(call.seconds):
-                keys, trust = await self._run(_read, endpoint)
+                keys, trust = await self.run(_read, endpoint)
                 headers = _HEADERS | signed(keys, call.key.id, int(time.time()), body)
                 return await self._post(endpoint.url, headers, body, trust)
         except TimeoutError:
@@ -81,21 +69,11 @@ class Client:
     async def _post(
         self, url: str, headers: dict[str, str], body: bytes, trust: ssl.SSLContext | None
     ) -> Response:
-        connector = aiohttp.TCPConnector(ssl=trust or True, force_close=True, resolver=Resolver(self._run))
         async with (
-            aiohttp.ClientSession(
-                connector=connector,
-                cookie_jar=aiohttp.DummyCookieJar(),
-                trust_env=False,
-                auto_decompress=False,
-            ) as session,
+            self.session(trust) as session,
             session.post(url, data=io.BytesIO(body), headers=headers, allow_redirects=False) as response,
         ):
             return Response(response.status, "" if response.ok else await _beginning(response))
-
-    async def _run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        call = partial(function, *args, **kwargs)
-        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
 
 
 async def _beginning(response: aiohttp.ClientResponse) -> str:
@@ -112,8 +90,7 @@ async def _beginning(response: aiohttp.ClientResponse) -> str:
 
 def _read(endpoint: Endpoint) -> tuple[tuple[bytes, ...], ssl.SSLContext | None]:
     """Keys, read for each request since they rotate, and whom to trust. Raises `OSError`, `SecretError`."""
-    is_safe = endpoint.url.startswith("https:")
-    trust = ssl.create_default_context(cafile=endpoint.ca_file) if is_safe else None
+    trust = trust_of(endpoint.url, endpoint.ca_file)
     return keys_of(endpoint.secret_file.read_text(errors="replace")), trust
 
 
