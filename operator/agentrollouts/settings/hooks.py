@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, FilePath
 
-from agentrollouts.settings.section import DnsLabel, Section
+from agentrollouts.settings.section import Section
 from agentrollouts.settings.sources import Named, checked_address, distinct_names
 
 
@@ -31,8 +31,6 @@ class Endpoint(Named):
     request. With a second one in another line, for a rotation, requests have a signature by each."""
     ca_file: FilePath | None = None
     """File with the certificates to trust instead of the system's."""
-    namespaces: tuple[DnsLabel, ...] = ()
-    """Namespaces of the rollouts that may call it; all if empty."""
 
 
 class HookSettings(Section):

@@ -62,10 +62,16 @@ class Flavor(StrEnum):
 
 
 class Named(Section):
-    """A server that has a name."""
+    """A server that has a name and is for some rollouts."""
 
     name: DnsLabel
     """What it is called in messages and metrics."""
+    namespaces: tuple[DnsLabel, ...] = ()
+    """Namespaces of the rollouts that it is for; all if empty."""
+
+    def is_for(self, namespace: str) -> bool:
+        """Whether it is for the rollouts of a namespace."""
+        return not self.namespaces or namespace in self.namespaces
 
 
 class Server(Named):
@@ -83,8 +89,6 @@ class Server(Named):
     """Headers to send whose values are in files; read again for every request."""
     timeout_seconds: float = Field(strict=True, default=5.0, ge=0.05, le=60)
     """How long one request may take, with everything. To wait for other requests does not count."""
-    namespaces: tuple[DnsLabel, ...] = ()
-    """Namespaces of the rollouts that it is for; all if empty."""
 
 
 class PrometheusSource(Server):

@@ -28,9 +28,7 @@ class Sources:
     def find(self, name: str, namespace: str) -> Prometheus | None:
         """The server of that name, if rollouts of that namespace may use it."""
         source = next((source for source in self._settings.prometheus if source.name == name), None)
-        if source is None or (source.namespaces and namespace not in source.namespaces):
-            return None
-        return self._servers[name]
+        return self._servers[name] if source and source.is_for(namespace) else None
 
     def close(self) -> None:
         """Close all connections."""

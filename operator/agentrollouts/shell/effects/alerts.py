@@ -179,12 +179,7 @@ class AlertPoster:
     def _prepare(self, server: Alertmanager, noted: Noted) -> Prepared:
         """What a thread does: a thousand alerts take tens of milliseconds."""
         now, settings = self._board.clock(), self._settings
-        mine = [
-            span
-            for found in noted
-            for span in found
-            if not server.namespaces or span.alert.namespace in server.namespaces
-        ]
+        mine = [span for found in noted for span in found if server.is_for(span.alert.namespace)]
         true = [span.alert for span in mine if span.is_true(now)]
         body = written(true, settings.links, settings.alert_severities, now + LASTS) if true else b""
         return Prepared(body, _until_next(mine, now))

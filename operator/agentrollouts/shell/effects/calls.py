@@ -95,9 +95,7 @@ class Calls:
         self._channel.close()
 
     def _permitted(self, namespace: str) -> Iterator[Endpoint]:
-        for each in self._settings.endpoints:
-            if not each.namespaces or namespace in each.namespaces:
-                yield each
+        return (each for each in self._settings.endpoints if each.is_for(namespace))
 
     async def _make(self, key: Ref, call: Call, made: _Made) -> None:
         try:
