@@ -11,7 +11,7 @@ from agentrollouts.cli.mistakes import WrongUseError
 from agentrollouts.core.release.checks import ANNOTATION_ALLOW
 from agentrollouts.core.release.content import ConfigMapData
 from agentrollouts.core.release.deriving.origin import Origin, parts_of
-from agentrollouts.core.release.deriving.workload import DEPLOYMENT, SERVICE
+from agentrollouts.core.release.deriving.workload import DEPLOYMENT, SERVICE, name_of
 from agentrollouts.core.release.snapshot import RELEASE_ANNOTATION, RELEASE_KEY, Snapshot
 
 CONFIG_MAP: Final = "ConfigMap"
@@ -51,7 +51,7 @@ def in_files(objects: Sequence[Manifest], names: Iterable[str]) -> Found:
     """
     found, sources = Found(), list[Manifest]()
     for name in dict.fromkeys(names):
-        releases = [each for each in objects if each.get("kind") == RELEASE and _name(each) == name]
+        releases = [each for each in objects if each.get("kind") == RELEASE and name_of(each) == name]
         snapshots = [each for each in objects if _is_snapshot_of(each, name)]
         if len(releases) > 1:
             raise WrongUseError(f"{name}: {len(releases)} AgentReleases have the name; give one of them")
@@ -61,11 +61,11 @@ def in_files(objects: Sequence[Manifest], names: Iterable[str]) -> Found:
         found.origins[name] = origin
         sources += releases or snapshots
     found.config_maps = {
-        _name(each): ConfigMapData(each.get("data") or {}, tuple(each.get("binaryData") or ()))
+        name_of(each): ConfigMapData(each.get("data") or {}, tuple(each.get("binaryData") or ()))
         for each in objects
         if each.get("kind") == CONFIG_MAP
     }
-    found.taken = {_name(each) for each in objects if each.get("kind") == RELEASE}
+    found.taken = {name_of(each) for each in objects if each.get("kind") == RELEASE}
     found.namespace = sources[0]["metadata"].get("namespace")
     found.running = [each for each in objects if _runs_in(each, found.namespace)]
     return found
@@ -140,7 +140,7 @@ def of_snapshot(manifest: Manifest, name: str) -> Origin:
 def _bundle(kept: Manifest, agent: str, name: str) -> str:
     snapshot = Snapshot.of({**kept, "kind": CONFIG_MAP})
     if snapshot is None or snapshot.bundle is None or not snapshot.is_whole(agent):
-        raise WrongUseError(f"{name}: ConfigMap {_name(kept)} is not its snapshot as the operator wrote it")
+        raise WrongUseError(f"{name}: ConfigMap {name_of(kept)} is not its snapshot as the operator wrote it")
     return snapshot.bundle
 
 
@@ -165,8 +165,3 @@ def _runs_in(manifest: Manifest, namespace: str | None) -> bool:
     metadata = manifest.get("metadata")
     other = metadata.get("namespace") if isinstance(metadata, dict) else None
     return manifest.get("kind") in {DEPLOYMENT, SERVICE} and (other is None or namespace in {None, other})
-
-
-def _name(manifest: Manifest) -> str:
-    metadata = manifest.get("metadata")
-    return str(metadata.get("name") or "") if isinstance(metadata, dict) else ""

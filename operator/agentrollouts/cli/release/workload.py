@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from agentrollouts.api.reasons import Reason
 from agentrollouts.cli.release.found import Reads
@@ -23,9 +23,6 @@ from agentrollouts.core.release.deriving.workload import (
 )
 from agentrollouts.core.release.snapshot import snapshot_name
 
-_VERSIONS: Final = {DEPLOYMENT: "apps/v1", SERVICE: "v1"}
-"""A list of the API server leaves out what its items are."""
-
 
 @dataclass(frozen=True, slots=True)
 class Beside:
@@ -37,11 +34,7 @@ class Beside:
 
 async def running_in(api: Reads, namespace: str) -> list[dict[str, Any]]:
     """The Deployments and Services of a namespace. Raises `ClusterError`."""
-    return [
-        {"apiVersion": version, "kind": kind} | each
-        for kind, version in _VERSIONS.items()
-        for each in await api.list(kind, namespace)
-    ]
+    return [each for kind in (DEPLOYMENT, SERVICE) for each in await api.list(kind, namespace)]
 
 
 def beside(derived: Derived, recipe: Recipe, objects: Sequence[Manifest]) -> Beside | Refusal:
