@@ -1,6 +1,7 @@
 """Input: rollouts with hooks, in virtual time. Output: which Jobs run, when, and what waits for them."""
 
 import json
+from datetime import datetime
 from typing import Any, Final
 
 import pytest
@@ -41,6 +42,17 @@ def rolled_back(world: World) -> World:
     world.agents[NEW] = BAD
     world.run_until(State.ROLLED_BACK)
     return world
+
+
+def times_of_a_rollback(world: World) -> tuple[datetime, datetime | None]:
+    """When the rollback of the canary is decided, and routed; a minute later that is still so."""
+    world.agents[NEW] = BAD
+    world.run_until(State.ROLLED_BACK)
+    rollback = world.status.last_rollback
+    assert rollback is not None
+    world.run(60)
+    assert world.shares()[OLD] == 100
+    return rollback.decided_time, rollback.routed_time
 
 
 def states(world: World) -> dict[str, str]:
@@ -243,12 +255,7 @@ def test_no_trouble_with_hooks_delays_a_rollback(trouble: str) -> None:
             world.jobs.succeeds = lambda _: False
         else:
             world.jobs.seconds = 1e9
-        world.agents[NEW] = BAD
-        world.run_until(State.ROLLED_BACK)
-        assert world.status.last_rollback is not None
-        times.append((world.status.last_rollback.decided_time, world.status.last_rollback.routed_time))
-        world.run(60)
-        assert world.shares()[OLD] == 100
+        times.append(times_of_a_rollback(world))
     assert times[0] == times[1]
 
 

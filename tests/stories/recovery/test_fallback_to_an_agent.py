@@ -18,6 +18,8 @@ from testkit.builders.releases import a_record
 from testkit.builders.rollouts import a_rollout
 from testkit.builders.routes import BY_PATCH, BY_ROUTE, ROUTE, THEIRS, a_backend, their_route
 from testkit.world import Behavior, World, a_world_at_rest
+from tests.stories.test_switch_off import backends, switch_off
+from tests.stories.test_switch_off import switch_on as switched_on
 
 FAQ: Final = "faq-agent"
 FIRST, SECOND = "support-agent-9.0.0", "support-agent-9.1.0"
@@ -45,24 +47,9 @@ def at_rest(lead: Lead | None, **spec: object) -> World:
     return world
 
 
-def backends(world: World) -> dict[str, int]:
-    """The weights of the route that the operator owns."""
-    (rule,) = world.traffic[ROUTE]["spec"]["rules"]
-    return {ref["name"]: ref["weight"] for ref in rule["backendRefs"]}
-
-
-def switch_off(world: World, percent: int = 100) -> str:
-    """Someone does; the identity of the detour."""
-    world.act(ActionType.SWITCH_OFF, percent=percent)
-    world.settle()
-    assert world.status.detour is not None
-    return world.status.detour.id
-
-
 def switch_on(world: World, detour: str) -> None:
-    """Someone does."""
-    world.act(ActionType.SWITCH_ON, detour=detour)
-    world.settle()
+    """Someone does, and that ends it."""
+    switched_on(world, detour)
     assert world.status.detour is None
 
 

@@ -16,14 +16,21 @@ from agentrollouts.api.recovery.hooks import HookState, HookStatus, Moment
 from agentrollouts.core.recovery.hooks.response import Call, Response
 from testkit.builders.names import NEW, NEXT, OLD, service_of
 from testkit.builders.rollouts import a_rollout
-from testkit.world import Behavior, World, a_world
-from tests.stories.test_hooks import PLAN, ready, recovered, states
+from testkit.world import World, a_world
+from tests.stories.test_hooks import (
+    BAD,
+    PLAN,
+    RESTORE,
+    ready,
+    recovered,
+    rolled_back,
+    states,
+    times_of_a_rollback,
+)
 
 ENDPOINT: Final = {"webhook": {"endpoint": "crm"}}
 NOTIFY: Final[dict[str, Any]] = {"name": "notify", "at": "BeforeTraffic", **ENDPOINT}
 REFUND: Final[dict[str, Any]] = {"name": "refund", "at": "AfterRollback", **ENDPOINT}
-RESTORE: Final = {"name": "restore", "at": "AfterRollback", "job": {"cronJob": "restore"}}
-BAD: Final = Behavior(failed=0.5)
 
 
 def a_world_with(*hooks: dict[str, Any], responses: Iterator[Response] | None = None) -> World:
@@ -31,15 +38,6 @@ def a_world_with(*hooks: dict[str, Any], responses: Iterator[Response] | None = 
     world = a_world(a_rollout(**{**PLAN, "hooks": list(hooks)}).serving(OLD), OLD)
     if responses is not None:
         world.webhooks.respond = lambda _: next(responses)
-    return world
-
-
-def rolled_back(world: World) -> World:
-    """`NEW` was shipped, breached a gate, and was rolled back."""
-    world.ship(NEW)
-    world.run_until(State.CANARY)
-    world.agents[NEW] = BAD
-    world.run_until(State.ROLLED_BACK)
     return world
 
 
@@ -255,12 +253,7 @@ def test_no_trouble_with_webhooks_delays_a_rollback(trouble: str) -> None:
         else:
             status = 500 if trouble == "failing" else 400
             world.webhooks.respond = partial(responding, status)
-        world.agents[NEW] = BAD
-        world.run_until(State.ROLLED_BACK)
-        assert world.status.last_rollback is not None
-        times.append((world.status.last_rollback.decided_time, world.status.last_rollback.routed_time))
-        world.run(60)
-        assert world.shares()[OLD] == 100
+        times.append(times_of_a_rollback(world))
     assert times[0] == times[1]
 
 
