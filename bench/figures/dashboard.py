@@ -23,6 +23,7 @@ from bench.rig import meters
 from bench.rig.crowd import NAMESPACE, Crowd
 from bench.rig.report import Check, Result, Series
 from sandbox.people.apiserver import ApiServer
+from sandbox.people.page import in_cluster as page_in_cluster
 from sandbox.programs import web
 from sandbox.programs.process import Process
 from sandbox.stack import Stack
@@ -130,14 +131,12 @@ def _served(stack: Stack, *, in_cluster: bool) -> tuple[Process, str]:
             time.sleep(LOOK_SECONDS)
         return page, found[0]
     with socket.create_server(("127.0.0.1", 0)) as free:
-        host = f"127.0.0.1:{free.getsockname()[1]}"
-    command = [sys.executable, "-m", "agentrollouts.dashboard.incluster", "--address=127.0.0.1"]
-    command += [f"--server={stack.api_url}", f"--ca-file={stack.ca_file}"]
-    command += [f"--host={host}", f"--port={host.partition(':')[2]}"]
-    is_healthy = partial(web.answers, f"http://{host}/.healthz")
-    page = stack.add_process("dashboard", command, healthy=is_healthy)
+        port = free.getsockname()[1]
+    address = f"http://127.0.0.1:{port}/"
+    is_healthy = partial(web.answers, f"{address}.healthz")
+    page = stack.add_process("dashboard", page_in_cluster(stack, port), healthy=is_healthy)
     page.start()
-    return page, f"http://{host}/"
+    return page, address
 
 
 async def _tab(browser: aiohttp.ClientSession, path: str, events: str) -> None:

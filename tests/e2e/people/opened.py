@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from aiohttp.test_utils import unused_port
 
+from sandbox.people.page import in_cluster as page_in_cluster
 from sandbox.stack import Stack
 from tests.browser.chromium import Page, page
 
@@ -30,10 +31,7 @@ async def dashboard(stack: Stack, user: str, *flags: str) -> AsyncIterator[str]:
 async def in_cluster(stack: Stack) -> AsyncIterator[tuple[str, int]]:
     """The address of the page as a pod serves it, without any credential, and the id of its process."""
     port = unused_port()
-    command = [sys.executable, "-m", "agentrollouts.dashboard.incluster", "--address=127.0.0.1"]
-    command += [f"--server={stack.api_url}", f"--ca-file={stack.ca_file}"]
-    command += [f"--port={port}", f"--host=127.0.0.1:{port}"]
-    async with started(command, {}) as (_, process):
+    async with started(page_in_cluster(stack, port), {}) as (_, process):
         yield f"http://127.0.0.1:{port}", process
 
 
