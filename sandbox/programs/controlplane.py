@@ -191,7 +191,7 @@ def _apiserver_flags(credentials: Credentials, *, accounts: bool) -> list[str]:
 
 def _flag_of_node(*, with_node: bool) -> str:
     if with_node:
-        return "--kubelet-preferred-address-types=InternalIP"  # nobody resolves the name of the node
+        return "--kubelet-preferred-address-types=InternalIP"  # the name of the node cannot be resolved
     return "--endpoint-reconciler-type=none"
 
 

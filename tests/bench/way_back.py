@@ -1,7 +1,7 @@
 """How much processor time the operator takes from a person's action to the call that writes the route.
 
 Run by hand, `python -m tests.bench.way_back`. The whole shell runs in memory, beside an API server that
-answers at once, so that other work on the machine costs no more than the processor's caches.
+answers at once, so that other work on the machine affects only the caches of the processor.
 """
 
 import argparse

@@ -148,7 +148,7 @@ async def test_a_compressed_body_is_not_unpacked(secret: Path) -> None:
 
 
 async def test_an_endpoint_that_hangs_gets_no_more_than_the_limit(secret: Path) -> None:
-    """It would hang for ever; the client goes away."""
+    """It would hang indefinitely; the client goes away."""
     async with serving(hang) as server:
         response = await send(endpoint(server.url, secret), seconds=0.2)
 

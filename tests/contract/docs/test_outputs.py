@@ -111,7 +111,7 @@ def test_what_argo_cd_needs_is_made_as_the_page_shows(world: Stack, reader: Read
 
 
 def test_the_dashboard_prints_what_its_page_shows(reader: Reader) -> None:
-    """The link, apart from port and token; the page is not opened, as there is no browser."""
+    """The link, apart from port and token; without a browser, the page is not opened."""
     command = command_of(PAGE, "kubectl agentrollout dashboard")
     process = subprocess.Popen(  # noqa: S603 the command of our own page
         [*command.text.split(), "--no-open"], env=reader.environment, stdout=subprocess.PIPE, text=True

@@ -99,7 +99,7 @@ def test_a_namespace_calls_only_what_the_settings_permit() -> None:
         desk.calls.make(KEY, a_call(1, "erp"))
         await pass_time(0.1)
 
-        refused = Response(text="is no longer in the operator's settings, or not for this namespace")
+        refused = Response(text="was removed from the operator's settings, or is not for this namespace")
         assert desk.calls.responses(other) == desk.calls.responses(KEY) == {a_call().key: refused}
         assert desk.channel.sent == []
 

@@ -111,7 +111,7 @@ class Calls:
             await places.enter_async_context(self._places[call.endpoint])
             endpoint = next((e for e in self._permitted(namespace) if e.name == call.endpoint), None)
             if endpoint is None:
-                return Response(text="is no longer in the operator's settings, or not for this namespace")
+                return Response(text="was removed from the operator's settings, or is not for this namespace")
             response = await self._channel.send(endpoint, call)
         what = response.text if response.status is None else f"responded {response.status}"
         logger.info("Webhook %s, try %d: endpoint %s %s", *call.key, call.endpoint, what)

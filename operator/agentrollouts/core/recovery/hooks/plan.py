@@ -123,7 +123,7 @@ class Hooks:
             yield Creation(job_of(self.rollout, hook, entry, cron_job, given))
 
     def calls(self) -> Iterator[Call]:
-        """The request of the newest try, if the persisted status has it and there is no response yet."""
+        """The request of the newest try, if the persisted status has it and no response is known."""
         entry = None if self.pauses else self._current(self.rollout.status)
         if entry is None or entry.webhook is None:
             return
