@@ -25,9 +25,7 @@ from agentrollouts.core.traffic.manifests import ROUTES
 from agentrollouts.core.traffic.routers import table
 from agentrollouts.shell.ages import Ages
 from agentrollouts.shell.answered import AnsweredActions
-from agentrollouts.shell.index.fallbacks import followers
 from agentrollouts.shell.index.groups import Groups
-from agentrollouts.shell.index.requirements import dependents
 from agentrollouts.shell.relations import (
     ACTION,
     CLAIM,
@@ -35,6 +33,7 @@ from agentrollouts.shell.relations import (
     RELEASE,
     ROLLOUT,
     claim_of,
+    concerned,
     door_numbers,
     entries,
     is_answered,
@@ -177,10 +176,9 @@ class Cache:
                 yield owner
 
     def beside(self, manifest: Manifest, *, is_gone: bool = False) -> tuple[Ref, ...]:
-        """The rollouts at the doors that a route comes to or leaves, a few each; of a rollout, dependents."""
+        """Rollouts at the doors that a route comes to or leaves, a few each; of a rollout, `concerned`."""
         if manifest["kind"] == ROLLOUT:
-            required = dependents(manifest, self, is_gone=is_gone)
-            return (*required, *followers(manifest, self, is_gone=is_gone))
+            return concerned(manifest, self, is_gone=is_gone)
         if manifest["kind"] not in ROUTES:
             return ()
         key = Ref.of(manifest)

@@ -104,6 +104,12 @@ def touched(
             yield from find(named)
 
 
+def concerned(rollout: Manifest, known: requirements.Known, *, is_gone: bool = False) -> tuple[Ref, ...]:
+    """The rollouts that depend on what a rollout serves: by a requirement, or in a detour."""
+    required = requirements.dependents(rollout, known, is_gone=is_gone)
+    return (*required, *fallbacks.followers(rollout, known, is_gone=is_gone))
+
+
 def frozen(freeze: Manifest, find: Callable[..., Iterable[Ref]], home: str | None) -> Iterator[Ref]:
     """The rollouts with a pending attempt, or one in progress, that a freeze may be about, by their names.
 
