@@ -51,9 +51,9 @@ test-units: $(INSTALLED)
 	@nice -n 19 $(SANDBOX) run -- $(BIN)/python -m pytest --numprocesses=auto --timeout=900 \
 		--ignore=tests/e2e --ignore=tests/image --ignore=tests/node $(addprefix --ignore=,$(LISTED)) $(ARGS)
 
-# Runs targets side by side, JOBS at a time in this order. The output of each comes in one piece when it ends;
-# how long each took comes last.
-beside = mkdir -p .state && rm -f .state/seconds && { $(MAKE) --no-print-directory --jobs=$(JOBS) \
+# Runs targets side by side, JOBS at a time in this order. The output of each comes in one piece; how long each took comes last.
+beside = echo "Running $(1), $(JOBS) at a time; each prints its output when it ends" \
+	&& mkdir -p .state && rm -f .state/seconds && { $(MAKE) --no-print-directory --jobs=$(JOBS) \
 	--output-sync=recurse $(addprefix timed-,$(1)); status=$$?; cat .state/seconds; exit $$status; }
 
 timed-%:
