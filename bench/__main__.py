@@ -60,7 +60,7 @@ def _options() -> argparse.Namespace:
         "--rollouts",
         type=int,
         default=sizes.rollouts,
-        help="of the figures going-back, going-back-alerting, group, surrounded and switch-off",
+        help="of the figures group, surrounded, switch-off, going-back, and it with hooks or alerts",
     )
     parser.add_argument(
         "--members", type=int, default=sizes.members, help="of each group in the figure group"
@@ -75,9 +75,7 @@ def main() -> int:
     figures: dict[str, Callable[[Install], Result]] = {
         **FIGURES,
         "going-back": partial(_going_back, size=options.rollouts),
-        "going-back-alerting": partial(
-            _going_back_beside, size=options.rollouts, burden=going_back_alerting.measure
-        ),
+        **_burdened(options.rollouts),
         "group": _group(group.Sizes(options.rollouts, options.members, options.runs)),
         "surrounded": partial(_surrounded, size=options.rollouts),
         "switch-off": partial(_switch_off, size=options.rollouts),
@@ -183,7 +181,7 @@ def _dashboard(install: Install, *, in_cluster: bool = False) -> Result:
     return _on_a_stack(install, measure)
 
 
-def _going_back_beside(install: Install, size: int = SIZE, *, burden: Beside) -> Result:
+def _going_back_beside(install: Install, *, size: int, burden: Beside) -> Result:
     async def measure(stack: Stack, server: ApiServer, operator: OperatorProcess) -> Result:
         plain, burdened = (Crowd(server, size // 2, prefix=prefix) for prefix in ("agent", "burdened"))
         for crowd in (plain, burdened):
@@ -191,6 +189,15 @@ def _going_back_beside(install: Install, size: int = SIZE, *, burden: Beside) ->
         return await burden(stack, server, plain, burdened, operator)
 
     return _on_a_stack(install, measure)
+
+
+def _burdened(size: int) -> dict[str, Callable[[Install], Result]]:
+    """Rollbacks beside what must not delay them."""
+    burdens = {"hooked": going_back_hooked.measure, "alerting": going_back_alerting.measure}
+    return {
+        f"going-back-{name}": partial(_going_back_beside, size=size, burden=burden)
+        for name, burden in burdens.items()
+    }
 
 
 def _surrounded(install: Install, size: int = SIZE) -> Result:
@@ -220,8 +227,7 @@ FIGURES: Final[Mapping[str, Callable[[Install], Result]]] = {
     "going-back": _going_back,
     "going-back-hanging": partial(_going_back, prometheus_hangs=True),
     "going-back-unrecorded": lambda install: _going_back(_unrecorded(install)),
-    "going-back-hooked": partial(_going_back_beside, burden=going_back_hooked.measure),
-    "going-back-alerting": partial(_going_back_beside, burden=going_back_alerting.measure),
+    **_burdened(SIZE),
     "active": _active(active.USUAL),
     "active-many": _active(active.MANY),
     "breaches": _breaches,
