@@ -37,9 +37,12 @@ from agentrollouts.core.recovery.hooks.webhook import call_of
 from agentrollouts.core.states import is_pending
 
 SOON: Final = timedelta(seconds=2)
-"""When to look again while a hook runs, or is about to."""
+"""When to look again while a hook has just begun, or is about to."""
+PART: Final = 10
+"""While a hook runs, its Job is looked at again after this part of the time for which it has run: a hook that
+hangs costs little, and its end is seen late by a tenth at most."""
 LATER: Final = timedelta(seconds=30)
-"""When to look again at what cannot be read or created."""
+"""When to look again at what cannot be read or created, and at the latest at a Job that runs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,15 +142,20 @@ class Hooks:
             reads: What the next decision needs to know.
             after: The next status.
         """
-        times = (self._call_time(after), self._read_time(reads) if reads else None)
+        times = (self._call_time(after), self._read_time(reads, after) if reads else None)
         return min(filter(None, times), default=None)
 
-    def _read_time(self, reads: HookReads) -> datetime:
+    def _read_time(self, reads: HookReads, after: AgentRolloutStatus) -> datetime:
         seen = [self.jobs.get(name) for name in reads.jobs]
         seen += [self.cron_jobs.get(name) for name in reads.cron_jobs]
         is_stuck = self.refused is not None or any(isinstance(each, Problem) for each in seen)
         is_stuck = is_stuck or not (reads.jobs or reads.without(self.cron_jobs, self.jobs))
-        return self.now + (LATER if is_stuck else SOON)
+        return self.now + (LATER if is_stuck else self._soon(self._current(after)))
+
+    def _soon(self, entry: HookStatus | None) -> timedelta:
+        if entry is None or entry.start_time is None or entry.job_uid is None:
+            return SOON
+        return min(LATER, max(SOON, (self.now - entry.start_time) / PART))
 
     def _call_time(self, after: AgentRolloutStatus) -> datetime | None:
         """When the next request is due, or the one in progress might have been forgotten."""
