@@ -36,7 +36,6 @@ SIZE: Final = 1_000
 
 Install = Callable[[Stack], OperatorProcess]
 """Installs the operator that is measured, without starting it."""
-Beside = Callable[[Stack, ApiServer, Crowd, Crowd, OperatorProcess], Awaitable[Result]]
 """Measures rollouts without a burden and then others with it."""
 
 
@@ -75,7 +74,8 @@ def main() -> int:
     figures: dict[str, Callable[[Install], Result]] = {
         **FIGURES,
         "going-back": partial(_going_back, size=options.rollouts),
-        **_burdened(options.rollouts),
+        "going-back-hooked": partial(_hooked, size=options.rollouts),
+        "going-back-alerting": partial(_alerting, size=options.rollouts),
         "group": _group(group.Sizes(options.rollouts, options.members, options.runs)),
         "surrounded": partial(_surrounded, size=options.rollouts),
         "switch-off": partial(_switch_off, size=options.rollouts),
@@ -171,7 +171,7 @@ def _switch_off(install: Install, size: int = SIZE) -> Result:
     async def measure(stack: Stack, server: ApiServer, _: OperatorProcess) -> Result:
         return await switch_off.measure(server, stack.processes["prometheus"], size)
 
-    return _on_a_stack(install, measure)
+    return _on_a_stack(_unlimited(install, size), measure)
 
 
 def _dashboard(install: Install, *, in_cluster: bool = False) -> Result:
@@ -181,33 +181,41 @@ def _dashboard(install: Install, *, in_cluster: bool = False) -> Result:
     return _on_a_stack(install, measure)
 
 
-def _going_back_beside(install: Install, *, size: int, burden: Beside) -> Result:
+def _hooked(install: Install, *, size: int = SIZE) -> Result:
     async def measure(stack: Stack, server: ApiServer, operator: OperatorProcess) -> Result:
-        plain, burdened = (Crowd(server, size // 2, prefix=prefix) for prefix in ("agent", "burdened"))
-        for crowd in (plain, burdened):
+        plain, hooked = (Crowd(server, size // 2, prefix=prefix) for prefix in ("agent", "hooked"))
+        for crowd in (plain, hooked):
             await crowd.settle(seconds=600)
-        return await burden(stack, server, plain, burdened, operator)
+        return await going_back_hooked.measure(stack, server, plain, hooked, operator)
 
     return _on_a_stack(install, measure)
 
 
-def _burdened(size: int) -> dict[str, Callable[[Install], Result]]:
-    """Rollbacks beside what must not delay them."""
-    burdens = {"hooked": going_back_hooked.measure, "alerting": going_back_alerting.measure}
-    return {
-        f"going-back-{name}": partial(_going_back_beside, size=size, burden=burden)
-        for name, burden in burdens.items()
-    }
+def _alerting(install: Install, *, size: int = SIZE) -> Result:
+    async def measure(stack: Stack, server: ApiServer, operator: OperatorProcess) -> Result:
+        crowd = Crowd(server, size)
+        await crowd.settle(seconds=600)
+        return await going_back_alerting.measure(stack, server, crowd, operator)
+
+    return _on_a_stack(install, measure)
 
 
 def _surrounded(install: Install, size: int = SIZE) -> Result:
+    return _on_a_stack(
+        _unlimited(install, size), lambda stack, server, _: surrounded.measure(stack, server, size)
+    )
+
+
+def _unlimited(install: Install, size: int) -> Install:
+    """One namespace has room for more than these rollouts."""
+
     def unlimited(stack: Stack) -> OperatorProcess:
         operator = install(stack)
         most = {"rolloutsPerNamespace": 2 * size, "releasesPerNamespace": 4 * size}
         operator.change_settings(limits={**most, "releaseBytesPerNamespace": 2**40})
         return operator
 
-    return _on_a_stack(unlimited, lambda stack, server, _: surrounded.measure(stack, server, size))
+    return unlimited
 
 
 def _breach(install: Install) -> Result:
@@ -227,7 +235,8 @@ FIGURES: Final[Mapping[str, Callable[[Install], Result]]] = {
     "going-back": _going_back,
     "going-back-hanging": partial(_going_back, prometheus_hangs=True),
     "going-back-unrecorded": lambda install: _going_back(_unrecorded(install)),
-    **_burdened(SIZE),
+    "going-back-hooked": _hooked,
+    "going-back-alerting": _alerting,
     "active": _active(active.USUAL),
     "active-many": _active(active.MANY),
     "breaches": _breaches,

@@ -9,7 +9,9 @@ that could be done.
 import asyncio
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Final
 
 from bench.floor import bare_loop
@@ -34,6 +36,8 @@ TIMES_BESIDE: Final = 1.05
 """How much longer it may take beside something that must not delay it."""
 
 _CANARY: Final = 5
+Sample = tuple[float, float, float, float]
+"""Milliseconds: from our PATCH sent and answered, for the bare loop from its PATCH, and from a POST."""
 _WHATS: Final = (
     "PATCH sent → route 100/0",
     "PATCH answered → route 100/0",
@@ -43,50 +47,89 @@ _WHATS: Final = (
 """The columns of a sample."""
 
 
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a run has measured."""
+
+    samples: Sequence[Sample]
+    spent: Sequence[float]
+    """Processor time of the operator and of the bare loop for each sample, in milliseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A crowd of which some are rolled back in each run, while as many other attempts are under way."""
+
+    server: ApiServer
+    routes: Onlooker
+    crowd: Crowd
+    operator: Process
+    loop: Process
+    """The bare loop."""
+    size: int
+    """Of each run."""
+
+    async def run(self, number: int) -> Run:
+        """One run, with a number of its own."""
+        sampled = self.crowd.names[: self.size]
+        first = self.size * (2 + number)  # others each time: an action puts its release in quarantine
+        by_action = self.crowd.names[first : first + self.size]
+        await self.crowd.begin_canaries((*sampled, *by_action))
+        await _wish(self.server, self.routes, sampled)
+        pairs = zip(sampled, by_action, strict=True)
+        before = _processor_ms(self.operator, self.loop)
+        samples = [await _sample(self.server, self.routes, self.crowd, *names) for names in pairs]
+        after = _processor_ms(self.operator, self.loop)
+        await self.crowd.at_rest(sampled)
+        return Run(samples, [(b - a) / self.size for a, b in zip(before, after, strict=True)])
+
+
+@asynccontextmanager
+async def prepared(
+    stack: Stack, server: ApiServer, crowd: Crowd, operator: Process, runs: int = RUNS
+) -> AsyncIterator[Trial]:
+    """Attempts are under way, and the bare loop runs; needs the operator to run and a settled crowd."""
+    size = min(SAMPLES, len(crowd.names) // (2 + runs))
+    loop = stack.add_process(
+        "bare-loop",
+        [sys.executable, "-m", "bench.floor.bare_loop"],
+        environment={"KUBECONFIG": str(stack.kubeconfig)},
+    )
+    async with Onlooker(server, ROUTES) as routes:
+        await _prepare_bare(server, crowd)
+        await asyncio.to_thread(loop.start)
+        await crowd.begin_canaries(crowd.names[size : 2 * size])
+        yield Trial(server, routes, crowd, operator, loop, size)
+    await asyncio.to_thread(loop.stop)
+
+
 async def measure(stack: Stack, server: ApiServer, crowd: Crowd, operator: Process) -> Result:
     """Three runs over some of the rollouts; needs the operator to run and the crowd to be settled.
 
     Beside the time that passes, it reads the processor time of both programs, which tells more on a machine
     that has other work. The operator's is also that of the attempts under way.
     """
-    size = min(SAMPLES, len(crowd.names) // (2 + RUNS))
-    sampled, others = crowd.names[:size], crowd.names[size : 2 * size]
-    loop = stack.add_process(
-        "bare-loop",
-        [sys.executable, "-m", "bench.floor.bare_loop"],
-        environment={"KUBECONFIG": str(stack.kubeconfig)},
-    )
-    runs, spent = [], []
-    async with Onlooker(server, ROUTES) as routes:
-        await _prepare_bare(server, crowd)
-        await asyncio.to_thread(loop.start)
-        await crowd.begin_canaries(others)
-        for run in range(RUNS):
-            first = size * (2 + run)  # others each time: an action puts its release in quarantine
-            by_action = crowd.names[first : first + size]
-            await crowd.begin_canaries((*sampled, *by_action))
-            await _wish(server, routes, sampled)
-            pairs = zip(sampled, by_action, strict=True)
-            before = _processor_ms(operator, loop)
-            runs.append([await _sample(server, routes, crowd, *names) for names in pairs])
-            after = _processor_ms(operator, loop)
-            spent.append([(b - a) / size for a, b in zip(before, after, strict=True)])
-            await crowd.at_rest(sampled)
-    await asyncio.to_thread(loop.stop)
+    async with prepared(stack, server, crowd, operator) as trial:
+        runs = [await trial.run(number) for number in range(RUNS)]
+    return result(f"{len(crowd.names)} rollouts, {trial.size} attempts under way", runs)
+
+
+def result(sizes: str, runs: Sequence[Run]) -> Result:
+    """The figure of some runs."""
     series = (
-        Series(what, "ms", tuple(tuple(one[index] for one in run) for run in runs))
+        Series(what, "ms", tuple(tuple(one[index] for one in run.samples) for run in runs))
         for index, what in enumerate(_WHATS)
     )
     return _result(
-        f"{len(crowd.names)} rollouts, {size} attempts under way",
+        sizes,
         *series,
-        Series("processor time of the operator, two rollbacks", "ms", tuple((one[0],) for one in spent)),
-        Series("processor time of the bare loop, one write", "ms", tuple((one[1],) for one in spent)),
+        Series("processor time of the operator, two rollbacks", "ms", tuple((run.spent[0],) for run in runs)),
+        Series("processor time of the bare loop, one write", "ms", tuple((run.spent[1],) for run in runs)),
     )
 
 
 def beside(title: str, usual: Result, burdened: Result, what: str) -> Result:
-    """Two results in turn, of rollouts alike: what a burden costs, and how far the machine itself changed."""
+    """Two results of rollouts alike: what a burden costs, and how far the machine itself differed."""
     series, checks = list[Series](), list[Check]()
     for index, how in ((0, "by releaseRef"), (3, "by an action")):
         bare, full = usual.series[index], burdened.series[index]
@@ -97,7 +140,7 @@ def beside(title: str, usual: Result, burdened: Result, what: str) -> Result:
             target = f"{how}: {name} with {what} ≤ {TIMES_BESIDE} x that without"
             checks.append(Check(target, f"{ratio:.2f} x", ratio <= TIMES_BESIDE))
     drift = burdened.series[2].median / usual.series[2].median
-    note = f"The bare kopf loop took {drift:.2f} x as long in the second half, which has {what}."
+    note = f"The bare kopf loop took {drift:.2f} x as long in the runs with {what}."
     return Result(title, tuple(series), tuple(checks), (note,))
 
 
@@ -122,10 +165,7 @@ def _result(
     )
 
 
-async def _sample(
-    server: ApiServer, routes: Onlooker, crowd: Crowd, name: str, other: str
-) -> tuple[float, float, float, float]:
-    """Milliseconds: from our PATCH sent and answered, for the bare loop from its PATCH, and from a POST."""
+async def _sample(server: ApiServer, routes: Onlooker, crowd: Crowd, name: str, other: str) -> Sample:
     sent, answered, seen = await _timed(lambda: crowd.ask_back(name), routes, NAMESPACE, name)
     await asyncio.sleep(PAUSE_SECONDS)
     wish = {"spec": {"canary": 0}}
