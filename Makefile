@@ -7,6 +7,7 @@ JOBS ?= 3
 SANDBOX := $(BIN)/python -m sandbox
 IMAGE ?= localhost/agentrollouts:dev
 NODE_IMAGES := .state/images.tar
+STORY_PROGRAMS := $(BIN)/python -c "from sandbox.parts import parts; print(parts.traefik(), parts.prometheus())"
 MANIFEST ?= install.yaml
 POLICY_API := admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy
 CRD_COPIES := crds charts/agentrollouts/files/crds
@@ -124,14 +125,14 @@ image-test: $(INSTALLED) ## Build the image on a base of Debian packages and tes
 		|| { status=$$?; [ $$status = 77 ] || exit $$status; }
 
 node-test: $(INSTALLED) ## Install the chart with the image on a real node of its own and test it in pods
-	@$(BIN)/python -m sandbox.node.probe && image/daemon.sh sh -ec 'image/base.sh $(IMAGE)-base; \
-		$(MAKE) --no-print-directory image BASE=$(IMAGE)-base; image/node.sh $(IMAGE) $(NODE_IMAGES)' \
+	@$(BIN)/python -m sandbox.node.probe && $(SANDBOX) build && image/daemon.sh sh -ec 'image/base.sh $(IMAGE)-base; \
+		$(MAKE) --no-print-directory image BASE=$(IMAGE)-base; image/node.sh $(IMAGE) $(NODE_IMAGES) $$($(STORY_PROGRAMS))' \
 		&& export AGENTROLLOUTS_IMAGES=$(NODE_IMAGES) \
 		&& $(SANDBOX) node -- $(BIN)/python -m pytest tests/node --ignore=tests/node/apart $(ARGS) \
 		&& $(BIN)/python -m pytest tests/node/apart $(ARGS) \
 		|| { status=$$?; [ $$status = 77 ] || exit $$status; }
 
-kind: ## Install the chart with the image in a kind cluster and check it (needs kind; image/kind.sh says what else)
+kind: ## Install the chart in a kind cluster, check it and play the demo there (needs kind; image/kind.sh says what else)
 	@$(MAKE) --no-print-directory image
 	@image/kind.sh $(IMAGE)
 

@@ -1,25 +1,21 @@
 #!/usr/bin/env bash
-# Checks a cluster: the chart with an image, two replicas under one Lease, a rollout, and the loss of its leader.
+# Checks a cluster: the chart with an image, two replicas under one Lease, a rollout, the loss of its leader, and the page.
 # Usage: image/check.sh IMAGE, with kubectl and helm for the cluster. `make kind` and tests/node run it as it is.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. image/within.sh
 name=agentrollouts examples=crds/examples/valid
 
 leader() { kubectl get lease "$name" --namespace "$name" --output jsonpath='{.spec.holderIdentity}'; }
 split() { kubectl get configmap triage-agent-traffic --namespace check --output jsonpath='{.data.split\.json}'; }
-within() {  # within SECONDS WHAT COMMAND...: until the command succeeds
-  local until=$((SECONDS + $1)) limit=$1 what=$2
-  shift 2
-  until "$@" >/dev/null 2>&1; do
-    if ((SECONDS > until)); then echo "not within $limit s: $what" >&2; exit 1; fi
-    sleep 0.2
-  done
-  echo "$what"
-}
 led_by_another() { local now; now=$(leader); [ -n "$now" ] && [ "$now" != "$before" ]; }
 
-helm upgrade --install "$name" "charts/$name" --namespace "$name" --create-namespace --reuse-values --wait --timeout 120s \
-  --set "image.repository=${1%:*}" --set "image.tag=${1##*:}" --set image.pullPolicy=Never >/dev/null
+upgrade() {
+  helm upgrade --install "$name" "charts/$name" --namespace "$name" --create-namespace --reuse-values --wait --timeout 120s "$@" >/dev/null
+}
+page() { kubectl get --raw "/api/v1/namespaces/$name/services/$name-dashboard:http/proxy/.healthz"; }
+
+upgrade --set "image.repository=${1%:*}" --set "image.tag=${1##*:}" --set image.pullPolicy=Never
 [ "$(kubectl get deployment "$name" --namespace "$name" --output jsonpath='{.status.readyReplicas}')" = 2 ]
 echo "the chart is installed, and two replicas are Ready"
 
@@ -34,3 +30,6 @@ kubectl rollout status deployment "$name" --namespace "$name" --timeout=120s >/d
 [ "$(split)" = "$weights" ]
 echo "the weights are as they were"
 kubectl delete namespace check --wait=false >/dev/null
+
+upgrade --set dashboard.enabled=true --set 'dashboard.hosts={agentrollouts.example.com}'
+within 120 "the page is served by a pod of its own" page

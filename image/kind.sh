@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Installs the chart with an image in a kind cluster, and checks it. Needs Docker, kind, kubectl and helm, and an image registry
-# to fetch kind's node from. Where none can be reached, NODE_IMAGE names an image that Docker has, KIND_CONFIG the configuration of
-# a cluster with it, and GATEWAY_API a folder with the CRDs. tests/node runs the same checks without kind.
+# Installs the chart with an image in a kind cluster, checks it, and plays the demo's story. Needs Docker, kind, kubectl and helm,
+# and an image registry for kind's node, Traefik and Prometheus. Where none can be reached, NODE_IMAGE, GATEWAY_IMAGE and
+# PROMETHEUS_IMAGE name images that Docker has, KIND_CONFIG the configuration of a cluster with the first, and GATEWAY_API a folder
+# with the CRDs. tests/node runs the same checks and the same story without kind.
 # Usage: image/kind.sh IMAGE; the cluster remains.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -14,12 +15,15 @@ version=$(sed -n 's/.*sigs.k8s.io\/gateway-api \(v[0-9.]*\).*/\1/p' sandbox/part
 if ! kind get clusters | grep -qx "$cluster"; then
   kind create cluster --name "$cluster" --wait 120s ${NODE_IMAGE:+--image "$NODE_IMAGE"} ${KIND_CONFIG:+--config "$KIND_CONFIG"}
 fi
-kind load docker-image "$1" --name "$cluster"
+export AGENT_IMAGE=localhost/agentrollouts-demo-agent:dev
+image/demo-agent.sh "$1" "$AGENT_IMAGE"
+kind load docker-image "$1" "$AGENT_IMAGE" ${GATEWAY_IMAGE:-} ${PROMETHEUS_IMAGE:-} --name "$cluster"
 KUBECONFIG=$(mktemp)
 export KUBECONFIG
 trap 'rm -f "$KUBECONFIG"' EXIT
 kind export kubeconfig --name "$cluster" --kubeconfig "$KUBECONFIG" --quiet
 kubectl apply --server-side --filename "${GATEWAY_API:-$releases/$version/standard-install.yaml}" >/dev/null
 image/check.sh "$1"
+image/story.sh
 echo "The cluster is there for you: kubectl --context kind-$cluster get pods --all-namespaces"
 echo "Remove it with: kind delete cluster --name $cluster"
