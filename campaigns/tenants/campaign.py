@@ -6,12 +6,24 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from campaigns.cases import Campaign, Case, Choice
-from campaigns.tenants.attacks import heaps, litter, namesakes, old_releases, querying, reapplying, wavering
+from campaigns.tenants.attacks import (
+    acting,
+    churning,
+    heaps,
+    litter,
+    namesakes,
+    old_releases,
+    querying,
+    reapplying,
+    wavering,
+)
 from campaigns.tenants.row import HEAD, Row, played
 
 ROWS: Final[Sequence[Row]] = (
     reapplying.ROW,
     wavering.ROW,
+    acting.ROW,
+    churning.ROW,
     namesakes.ROW,
     heaps.ROW,
     old_releases.ROW,

@@ -78,6 +78,14 @@ def rollout(
     return path("agentrollouts", where, agent), _object("AgentRollout", where, agent, own | dict(spec))
 
 
+def action(where: str, agent: str, person: str, number: int) -> tuple[str, Manifest]:
+    """A person orders the first attempt of a rollout back, once more: the action by the path of its list."""
+    spec = {"rollout": agent, "type": "RollBack", "attempt": 1, "release": f"{agent}-{STABLE}"}
+    spec |= {"reason": "It is bad", "requestedBy": person}
+    manifest = _object("AgentRolloutAction", where, f"{agent}-{number:06}", spec)
+    return f"{GROUP}/namespaces/{where}/agentrolloutactions", manifest
+
+
 def bare_route(where: str, name: str, text: str) -> tuple[str, Manifest]:
     """A route by its path that belongs to no rollout, with a text that can change."""
     metadata = {"name": name, "namespace": where, "annotations": {"text": text}}

@@ -4,15 +4,17 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from campaigns.scraping import scraped
-from campaigns.tenants.agents import Agents
+from campaigns.tenants.agents import Agent, Agents
 from campaigns.tenants.manifests import JUDGED, ROLLOUTS, ROUTES
 from campaigns.tenants.victims import Victims
 from sandbox.operator import OperatorProcess
 from sandbox.people.apiserver import ApiServer, Manifest, Onlooker
 from sandbox.stack import Stack
+
+PATIENCE_SECONDS: Final = 180.0
 
 FindSource = Callable[[Stack], AbstractAsyncContextManager[dict[str, Any]]]
 
@@ -74,6 +76,12 @@ class Stage:
         spaces = {path: one for path, one in by_path.items() if one["kind"] == "Namespace"}
         await self.server.apply_all(spaces)  # nothing can be in them before
         await self.server.apply_all({path: one for path, one in by_path.items() if path not in spaces})
+
+    async def until(self, agents: Iterable[Agent], looks: Callable[[Manifest], bool]) -> None:
+        """Wait until the rollouts of these agents look so."""
+        async with asyncio.timeout(PATIENCE_SECONDS), Onlooker(self.server, ROLLOUTS) as onlooker:
+            for agent in agents:
+                await onlooker.until(*agent, looks, seconds=PATIENCE_SECONDS)
 
 
 def _started() -> Stack:

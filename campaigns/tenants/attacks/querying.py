@@ -1,7 +1,7 @@
 """Tenants whose rollouts query Prometheus every second, too slowly or too much."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from typing import Any, Final
@@ -12,7 +12,6 @@ from campaigns.tenants.row import Bars, Row
 from campaigns.tenants.slow_prometheus import TIMEOUT_SECONDS, slow_for
 from campaigns.tenants.stage import Stage
 from campaigns.tenants.victims import in_canary, is_healthy
-from sandbox.people.apiserver import Manifest, Onlooker
 from sandbox.stack import Stack
 
 ATTACKER: Final = "attacker"
@@ -26,7 +25,6 @@ CONDITION: Final = "ShareExceeded"
 SETTLING_SECONDS: Final = 60.0
 BRIEF_SETTLING_SECONDS: Final = 10.0
 """For every attempt to have its history and be queried at the interval that it gets."""
-PATIENCE_SECONDS: Final = 180.0
 
 
 def _gates(count: int) -> list[dict[str, Any]]:
@@ -59,10 +57,10 @@ async def large(stage: Stage, namespaces: int) -> AsyncIterator[None]:
     size = (LARGE // BRIEF if stage.is_brief else LARGE) // namespaces
     agents = await _make_agents(stage, namespaces, size)
     await stage.make(rollout(*agent) for agent in agents)
-    await _until(stage, agents, is_healthy)
+    await stage.until(agents, is_healthy)
     spec = {**JUDGED, "gates": _gates(GATES)}
     await stage.make(rollout(*agent, NEXT, spec=spec) for agent in agents)
-    await _until(stage, agents, in_canary)
+    await stage.until(agents, in_canary)
     await asyncio.sleep(BRIEF_SETTLING_SECONDS if stage.is_brief else SETTLING_SECONDS)
     yield
 
@@ -77,12 +75,6 @@ async def _make_agents(stage: Stage, namespaces: int, size: int) -> list[Agent]:
         stage.agents.add(agent)
     await stage.make(release(*agent, version) for agent in agents for version in (STABLE, NEXT))
     return agents
-
-
-async def _until(stage: Stage, agents: Sequence[Agent], looks: Callable[[Manifest], bool]) -> None:
-    async with asyncio.timeout(PATIENCE_SECONDS), Onlooker(stage.server, ROLLOUTS) as onlooker:
-        for agent in agents:
-            await onlooker.until(*agent, looks, seconds=PATIENCE_SECONDS)
 
 
 def _slowed(stack: Stack) -> AbstractAsyncContextManager[dict[str, Any]]:
