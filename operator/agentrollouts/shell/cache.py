@@ -167,6 +167,18 @@ class Cache:
         known = ((key, stored.version) for key, stored in self._objects.items() if key.kind == kind)
         return {key: version for key, version in known if namespace in {None, key.namespace}}
 
+    def newest(self, kind: str, namespace: str | None) -> int:
+        """The newest version of what is known of a kind, also of what is gone."""
+        gone = (version for key, version in self._gone.items() if key.kind == kind)
+        return max((*self.versions(kind, namespace).values(), *gone), default=0)
+
+    def go_back(self, kind: str, namespace: str | None) -> None:
+        """Take everything for news: the API server was restored from a backup, with lower versions."""
+        for key in self.versions(kind, namespace):
+            self._objects[key] = self._objects[key]._replace(version=1)
+        for key in [key for key in self._gone if key.kind == kind]:
+            del self._gone[key]
+
     def touched_by(self, manifest: Manifest, *, is_claim_new: bool = True) -> Iterator[Ref]:
         """The rollouts and releases that have to be looked at when this object changes."""
         yield from touched(manifest, self.keys_of, is_claim_new=is_claim_new)

@@ -223,9 +223,10 @@ class Operator:
         logging.shutdown()
         os._exit(LEASE_LOST)
 
-    async def list_anew(self, kind: str, namespace: str | None) -> str:
-        """Take in all objects of a kind; the version from which to watch. Raises `ClusterError`."""
-        return await self._resync.anew(kind, namespace)
+    @property
+    def lists(self) -> Resync:
+        """Makes the lists before each watch."""
+        return self._resync
 
     def _release_observer(
         self, cluster: WatchingCluster, cache: Cache, permits: ReleasePermits
