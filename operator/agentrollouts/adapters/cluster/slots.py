@@ -21,7 +21,7 @@ PART: Final = 2 / 3
 HANGING_SECONDS: Final = 1.0
 """A call that takes longer hangs."""
 HANGING: Final = 4
-"""Calls that hang and hold no place, for each place; any more keep theirs."""
+"""Calls that hang and hold no place, for each place; further ones keep theirs."""
 
 
 class Caller(NamedTuple):

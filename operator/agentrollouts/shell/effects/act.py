@@ -215,7 +215,7 @@ class Actor:
         )
 
     def _stored(self, effect: Write | Patch, written: Manifest) -> Problem | None:
-        """Take in what is stored now; a problem if that is no rollback, though one was written.
+        """Take in what is stored now; a problem if a rollback was written and is not stored.
 
         What is not watched would stay in the cache as it is now; it is read again when it matters.
         """

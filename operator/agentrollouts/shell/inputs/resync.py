@@ -221,7 +221,7 @@ class Resync:
             return version
         if now < self._lower.setdefault(place, now) + LAG_SECONDS:
             raise UnavailableError(f"Failed to list {kind}: the API server has an older state than before")
-        logger.warning("The API server has gone back to an older state; every %s is read again", kind)
+        logger.warning("The API server still has an older state than before; every %s is read again", kind)
         self._cache.go_back(kind, namespace)
         del self._lower[place]
         return version
