@@ -23,8 +23,13 @@ RESOURCES: Final = {
     "Pod": Resource("v1", "pods"),
     "InferencePool": Resource("inference.networking.k8s.io/v1", "inferencepools"),
     "ResourceQuota": Resource("v1", "resourcequotas"),
+    "Role": Resource("rbac.authorization.k8s.io/v1", "roles"),
     "RoleBinding": Resource("rbac.authorization.k8s.io/v1", "rolebindings"),
     "ClusterRole": Resource("rbac.authorization.k8s.io/v1", "clusterroles"),
+    "MutatingAdmissionPolicy": Resource("admissionregistration.k8s.io/v1", "mutatingadmissionpolicies"),
+    "MutatingAdmissionPolicyBinding": Resource(
+        "admissionregistration.k8s.io/v1", "mutatingadmissionpolicybindings"
+    ),
     "ValidatingAdmissionPolicy": Resource("admissionregistration.k8s.io/v1", "validatingadmissionpolicies"),
     "ValidatingAdmissionPolicyBinding": Resource(
         "admissionregistration.k8s.io/v1", "validatingadmissionpolicybindings"
