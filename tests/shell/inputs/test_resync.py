@@ -319,3 +319,23 @@ def test_an_api_server_that_only_lags_behind_is_not_believed() -> None:
         assert desk.cache.get(RELEASE) == newer
 
     run(scenario())
+
+
+@pytest.mark.parametrize("is_gone", [False, True])
+def test_a_restored_api_server_is_believed_also_once_its_versions_are_as_high_as_before(
+    *, is_gone: bool
+) -> None:
+    """A list that is as new as what is known, and has an object in an older version, comes from a backup."""
+
+    async def scenario() -> None:
+        desk = Desk(FakeApiServer())
+        former = desk.api.put(an_object(RELEASE))
+        await desk.resync.fill()
+        newer = {**former, "metadata": {**former["metadata"], "resourceVersion": "90"}}
+        (desk.cache.drop if is_gone else desk.cache.put)(newer)
+        desk.api._version = 100  # noqa: SLF001 it has gone on from its backup
+        await desk.resync.anew(RELEASE.kind, None)
+        assert await desk.resync.anew(RELEASE.kind, None) == "100"
+        assert desk.cache.get(RELEASE) == former
+
+    run(scenario())

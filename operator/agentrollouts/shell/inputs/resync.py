@@ -180,16 +180,16 @@ class Resync:
                 await asyncio.sleep(REFUSED_PAUSE)
 
     async def _take_in(self, kind: str, namespace: str | None, labels: Mapping[str, str] | None) -> None:
-        versions = self._cache.versions(kind, namespace)
+        versions, known = self._cache.versions(kind, namespace), self._cache.known(kind, namespace)
         unseen = set(versions)
         try:
-            version = await self._newest(kind, namespace)
+            version = await self._newest(kind, namespace, known)
             versions = self._cache.versions(kind, namespace)
             unseen = set(versions)
             async for page in self._cluster.pages(kind, namespace, labels):
                 for manifest in page:
                     unseen.discard(Ref.of(manifest))
-                    self._put(manifest)
+                    self._put(manifest, known)
             self._versions[kind, namespace] = version
             self._missing.discard(kind)
         except (NotServedError, ForbiddenError) as error:
@@ -206,7 +206,7 @@ class Resync:
             if gone is not None and version_of(gone) == versions[key]:  # no news since the question
                 self._intake.drop(gone)
 
-    async def _newest(self, kind: str, namespace: str | None) -> str:
+    async def _newest(self, kind: str, namespace: str | None, known: Mapping[Ref, int]) -> str:
         """The version from which to watch.
 
         Raises:
@@ -214,21 +214,21 @@ class Resync:
                 does not lag behind, but was restored from a backup, and then the version is the answer.
         """
         place, now = (kind, namespace), asyncio.get_running_loop().time()
-        known = self._cache.newest(kind, namespace)
         version = await self._cluster.version(kind, namespace)
-        if int(version or 0) >= known:
-            self._lower.pop(place, None)
-            return version
-        if now < self._lower.setdefault(place, now) + LAG_SECONDS:
+        is_lower = int(version or 0) < max(known.values(), default=0)
+        if is_lower and now < self._lower.setdefault(place, now) + LAG_SECONDS:
             raise UnavailableError(f"Failed to list {kind}: the API server has an older state than before")
-        logger.warning("The API server still has an older state than before; every %s is read again", kind)
-        self._cache.go_back(kind, namespace)
-        del self._lower[place]
+        if self._lower.pop(place, None) is not None:  # it may have caught up, with other changes than before
+            logger.warning("The API server had an older state than before; every %s is read again", kind)
+            self._cache.go_back(known)
         return version
 
-    def _put(self, manifest: Manifest) -> None:
+    def _put(self, manifest: Manifest, known: Mapping[Ref, int]) -> None:
         """Take in one object; what a tenant writes into it must not keep all others from being served."""
+        key = Ref.of(manifest)
+        if version_of(manifest) < known.get(key, 0):  # in a newer list: it comes from a backup
+            self._cache.go_back([key])
         try:
             self._intake.put(manifest)
         except Exception:  # a bug; the next list may fare better
-            logger.exception("Failed to take in %s", Ref.of(manifest))
+            logger.exception("Failed to take in %s", key)
