@@ -36,7 +36,7 @@ test: $(INSTALLED) ## Run all tests: units, contract, and end to end on the sand
 objects := $(addprefix tests/e2e/,drills examples groups hooks objects playbook plugin)
 campaigns := tests/campaigns
 contract := tests/contract tests/e2e/parts
-apart := tests/e2e/apart tests/sandbox tests/sandbox_agent
+apart := tests/e2e/apart tests/e2e/obstacles tests/sandbox tests/sandbox_agent
 LISTED := $(objects) $(campaigns) $(contract) $(apart)
 operator := tests/e2e $(addprefix --ignore=,$(LISTED))
 SANDBOXES := test-operator test-objects test-campaigns test-contract test-apart

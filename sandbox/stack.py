@@ -119,6 +119,11 @@ class Stack:
         return self._credentials.kubeconfig
 
     @property
+    def etcd_data(self) -> Path:
+        """Where etcd keeps everything; to be read or replaced while it does not run."""
+        return self._data / "etcd"
+
+    @property
     def ca_file(self) -> Path:
         """Whom clients of the API server trust."""
         return self._credentials.ca_file

@@ -37,7 +37,7 @@ async def start(settings: kopf.OperatorSettings, memo: Any, **_: object) -> None
     except ClusterError as error:
         raise kopf.PermanentError(str(error)) from None
     watch.configure(settings, watcher.settings.namespaces)
-    watch.register(kopf.get_default_registry(), intake, operator.list_anew)
+    watch.register(kopf.get_default_registry(), intake, operator.lists)
 
 
 @kopf.on.cleanup()

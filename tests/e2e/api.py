@@ -23,8 +23,13 @@ RESOURCES: Final = {
     "Pod": Resource("v1", "pods"),
     "InferencePool": Resource("inference.networking.k8s.io/v1", "inferencepools"),
     "ResourceQuota": Resource("v1", "resourcequotas"),
+    "Role": Resource("rbac.authorization.k8s.io/v1", "roles"),
     "RoleBinding": Resource("rbac.authorization.k8s.io/v1", "rolebindings"),
     "ClusterRole": Resource("rbac.authorization.k8s.io/v1", "clusterroles"),
+    "MutatingAdmissionPolicy": Resource("admissionregistration.k8s.io/v1", "mutatingadmissionpolicies"),
+    "MutatingAdmissionPolicyBinding": Resource(
+        "admissionregistration.k8s.io/v1", "mutatingadmissionpolicybindings"
+    ),
     "ValidatingAdmissionPolicy": Resource("admissionregistration.k8s.io/v1", "validatingadmissionpolicies"),
     "ValidatingAdmissionPolicyBinding": Resource(
         "admissionregistration.k8s.io/v1", "validatingadmissionpolicybindings"
@@ -80,10 +85,10 @@ class Api:
             applied.append(self._send("PATCH", path, manifest, form, fieldManager=manager, force="true"))
         return applied
 
-    def patch(self, ref: Ref, change: Manifest, *, dry_run: str | None = None) -> None:
+    def patch(self, ref: Ref, change: Manifest, *, dry_run: str | None = None) -> Manifest:
         """Change some fields, as `kubectl edit` would; nothing is stored with "All"."""
         path, form = RESOURCES[ref.kind].path(ref.namespace or None, ref.name), "application/merge-patch+json"
-        self._send("PATCH", path, change, form, fieldManager=SOMEBODY, dryRun=dry_run)
+        return self._send("PATCH", path, change, form, fieldManager=SOMEBODY, dryRun=dry_run)
 
     def create(self, manifest: Manifest, *, dry_run: str | None = None) -> Manifest:
         """Create an object, as `kubectl create` would; nothing is stored with "All"."""

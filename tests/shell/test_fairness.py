@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from agentrollouts.shell.workqueue import Shares, WorkQueue
+from agentrollouts.shell.workqueue import HANGING_SECONDS, Shares, WorkQueue
 from agentrollouts.turns import IN_A_ROW, Turns
 from testkit.properties import usually
 from tests.shell.test_workqueue import taken_at_once
@@ -205,3 +205,38 @@ def test_a_turn_takes_as_long_with_many_items() -> None:
 
     assert [turn.item for turn in taken if turn] == [0, 1, 2, 3, 4, 5]
     assert items == [0, 1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("is_urgent", [True, False])
+def test_looks_that_hang_count_for_their_own_tenant_alone(*, is_urgent: bool) -> None:
+    """Behind a webhook of several namespaces, each takes ten seconds; a victim waits for a second or two."""
+
+    async def scenario() -> tuple[float, Counter[str]]:
+        shares: Shares[Key] = Shares(
+            tenant_of=tenant_of, of_tenant=OF_TENANT, not_urgent=NOT_URGENT, at_a_time=WORKERS
+        )
+        queue: WorkQueue[Key] = WorkQueue(now, shares)
+        taken: dict[Key, float] = {}
+
+        async def work() -> None:
+            while True:
+                key = await queue.take()
+                taken[key] = now()
+                await pass_time(0 if key[0] == "victim" else 10)
+                queue.done(key)
+
+        workers = [asyncio.create_task(work()) for _ in range(100)]
+        for tenant in ATTACKERS:
+            for number in range(FLOOD):
+                queue.mark((tenant, number), is_urgent=is_urgent)
+        await pass_time(HANGING_SECONDS / 2)
+        hung = Counter(tenant for tenant, _ in taken)
+        queue.mark(("victim", 0), is_urgent=is_urgent)
+        await pass_time(2 * HANGING_SECONDS)
+        for worker in workers:
+            worker.cancel()
+        return taken["victim", 0], hung
+
+    at, hung = run(scenario())
+    assert at <= 2 * HANGING_SECONDS
+    assert hung.total() == (WORKERS if is_urgent else NOT_URGENT)

@@ -5,6 +5,7 @@ missing, whose events the API server delivers itself.
 """
 
 import asyncio
+import copy
 import io
 import json
 import logging
@@ -107,7 +108,8 @@ class Shell:
         sender = EventSender(self.api)
         recorder = self.recorder(settings) if keeps_records else None
         actor = Actor(self.api, self.cache, self.api.intake, sender, recorder)
-        telemetry, writes = Telemetry(), PacedWrites(actor)
+        self.telemetry = telemetry = Telemetry()
+        writes = PacedWrites(actor)
         self.hooks = RolloutHooks.over(self.api, self.queue.mark, settings.hooks)
         controllers: dict[str, Controller] = {
             "AgentRollout": RolloutController(
@@ -136,6 +138,10 @@ class Shell:
         reconciler = Reconciler(self.queue, self.cache, controllers, telemetry)
         work = [reconciler.work() for _ in range(workers)] + ([recorder.work()] if recorder else [])
         self.tasks = [asyncio.create_task(task) for task in (*work, sender.work())]
+
+    def blocked(self) -> float | None:
+        """How many rollbacks the metrics call refused."""
+        return self.telemetry.registry.get_sample_value("agentrollouts_rollbacks_blocked")
 
     def recorder(self, settings: Settings) -> Recorder:
         """Writes records to a server of their own, without evidence."""
@@ -694,6 +700,25 @@ def test_settling_is_tried_until_it_succeeds() -> None:
     run(scenario())
 
 
+def test_the_canary_of_a_rollout_that_is_gone_keeps_traffic_no_longer_than_the_obstacle_lasts() -> None:
+    """Settling is tried every two seconds, however long it was refused, and the metric counts it."""
+
+    async def scenario() -> None:
+        async with a_shell() as shell:
+            shell.make(PATCHING)
+            await pass_time(1)
+            shell.api.on_write = failing(ForbiddenError("frozen"), "patch", "HTTPRoute", times=10_000)
+            shell.api.delete(ROLLOUT)
+            await pass_time(610)
+            assert (has_trace(shell), shell.blocked()) == (True, 1)
+            shell.api.on_write = lambda _verb, _ref: None
+            await pass_time(3)
+            assert (shares(shell), has_trace(shell)) == ({service_of(OLD): 100}, False)
+            assert shell.blocked() == 0
+
+    run(scenario())
+
+
 def test_a_fight_over_the_weights_of_somebody_elses_route_is_slowed_down_and_never_lost() -> None:
     """A Git tool sets 50/50 each second: at most one write of ours for one of theirs, fewer after five."""
 
@@ -738,6 +763,45 @@ def test_a_refused_rollback_is_said_at_once_and_goes_through_by_itself(*, is_sta
             shell.api.on_write = failing(refused, "replace_status", "AgentRollout")
             await pass_time(2)
             assert shell.weights() == [100, 0]
+
+    run(scenario())
+
+
+def test_a_rollback_that_always_meets_a_newer_version_is_said_as_well() -> None:
+    """Something writes the route faster than the operator does, or a webhook answers 409."""
+
+    async def scenario() -> None:
+        async with a_shell() as shell:
+            shell.make(IN_CANARY)
+            await pass_time(1)
+            shell.api.on_write = failing(ConflictError("has changed again"), "apply", "HTTPRoute")
+            shell.ask_for(OLD)
+            await pass_time(10)
+            assert shell.ready() == ("False", "NotRolledBack")
+            conditions = {each["type"]: each for each in shell.status()["conditions"]}
+            assert "has changed again" in conditions["Ready"]["message"]
+            shell.api.on_write = lambda _verb, _ref: None
+            await pass_time(2)
+            assert (shell.weights(), shell.blocked()) == ([100, 0], 0)
+
+    run(scenario())
+
+
+def test_a_rollback_does_not_depend_on_the_watch_of_its_route() -> None:
+    """The watch has stalled since before someone else changed the backends among which the weights are."""
+
+    async def scenario() -> None:
+        async with a_shell() as shell:
+            shell.make(PATCHING)
+            await pass_time(1)
+            told, shell.api.intake = shell.api.intake, None
+            rules = copy.deepcopy(shell.api.objects[SHOP]["spec"]["rules"])
+            rules[1]["backendRefs"].append({"name": "theirs", "port": 80, "weight": 0})
+            shell.api.edit(SHOP, rules=rules)
+            shell.api.intake = told
+            shell.ask_for(OLD)
+            await pass_time(2)
+            assert shares(shell) == {service_of(OLD): 100}
 
     run(scenario())
 

@@ -7,7 +7,7 @@ from math import ceil
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentrollouts.adapters.cluster.slots import PART, Caller, Slots
+from agentrollouts.adapters.cluster.slots import HANGING, HANGING_SECONDS, PART, Caller, Slots
 from testkit.properties import usually
 from tests.shell.virtual import now, pass_time, run
 
@@ -33,20 +33,32 @@ class Wire:
     def __init__(self) -> None:
         self.slots = Slots(MOST)
         self.now: Counter[tuple[str, bool]] = Counter()
+        self.young: Counter[bool] = Counter()
+        """Those of them that do not hang, by whether they are urgent."""
 
     async def call(self, tenant: str, seconds: float, *, is_urgent: bool = True) -> float:
         """One call; gives the time at which it got its place."""
         async with self.slots.of(Caller(tenant, is_urgent)):
             began = now()
             self.now[tenant, is_urgent] += 1
+            self.young[is_urgent] += 1
             try:
-                assert self.now.total() <= MOST
+                assert self.young.total() <= MOST
+                assert self.now.total() <= MOST * (1 + HANGING)
                 assert sum(count for (whose, _), count in self.now.items() if whose == tenant) <= SHARE
-                assert is_urgent or sum(count for (_, one), count in self.now.items() if not one) <= SHARE
-                await pass_time(seconds)
+                assert is_urgent or self.young[False] <= SHARE
+                await self.last(seconds, is_urgent=is_urgent)
             finally:
                 self.now[tenant, is_urgent] -= 1
         return began
+
+    async def last(self, seconds: float, *, is_urgent: bool) -> None:
+        """Let time pass, of which the call hangs for all but the first part."""
+        try:
+            await pass_time(min(seconds, HANGING_SECONDS - 0.01))
+        finally:
+            self.young[is_urgent] -= 1
+        await pass_time(seconds - min(seconds, HANGING_SECONDS - 0.01))
 
 
 @usually(150)
@@ -92,6 +104,33 @@ def test_a_victim_finds_a_place_while_another_tenants_calls_hang() -> None:
     assert run(scenario())[0] == 1
 
 
+def test_a_victim_finds_a_place_while_the_calls_of_many_tenants_hang() -> None:
+    """The webhook of ten namespaces is down: each of their calls takes ten seconds, but not its place."""
+
+    async def scenario() -> list[float]:
+        wire = Wire()
+        async with asyncio.TaskGroup() as group:
+            for number in range(2 * MOST):
+                group.create_task(wire.call(f"attacker-{number}", 10))
+            await pass_time(0.5)
+            return [await wire.call("victim", 0.01) for _ in range(2)]
+
+    assert run(scenario())[0] <= 2 * HANGING_SECONDS
+
+
+def test_calls_that_hang_are_bounded() -> None:
+    """Those beyond the bound keep their places, so that connections do not add up."""
+
+    async def scenario() -> Counter[tuple[str, bool]]:
+        wire = Wire()
+        for number in range(100):
+            asyncio.get_running_loop().create_task(wire.call(f"attacker-{number}", 100))
+        await pass_time(50)
+        return Counter(wire.now)
+
+    assert run(scenario()).total() == MOST * (1 + HANGING)
+
+
 def test_an_urgent_call_finds_a_place_while_what_can_wait_fills_the_rest() -> None:
     """Ten namespaces that materialize releases leave places for a rollback."""
 
@@ -113,9 +152,9 @@ def test_a_full_wire_serves_tenants_in_turn() -> None:
         wire = Wire()
         async with asyncio.TaskGroup() as group:
             for number in range(3 * MOST):
-                group.create_task(wire.call("abc"[number % 3], 1))
-            await pass_time(0.5)
-            victims = [group.create_task(wire.call("victim", 1)) for _ in range(2)]
+                group.create_task(wire.call("abc"[number % 3], 0.5))
+            await pass_time(0.25)
+            victims = [group.create_task(wire.call("victim", 0.5)) for _ in range(2)]
         return [await victim for victim in victims]
 
-    assert run(scenario()) == [1, 2]
+    assert run(scenario()) == [0.5, 1]

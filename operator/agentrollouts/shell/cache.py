@@ -14,7 +14,7 @@ or of one more than its namespace has room for, only an outline, and the object 
 import marshal
 import zlib
 from collections import Counter, OrderedDict
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from itertools import islice
 from typing import Final, NamedTuple
 
@@ -166,6 +166,19 @@ class Cache:
         """The versions of all objects of a kind, in one namespace or in all."""
         known = ((key, stored.version) for key, stored in self._objects.items() if key.kind == kind)
         return {key: version for key, version in known if namespace in {None, key.namespace}}
+
+    def known(self, kind: str, namespace: str | None) -> dict[Ref, int]:
+        """As `versions`, with what is gone."""
+        return {key: at for key, at in self._gone.items() if key.kind == kind} | self.versions(
+            kind, namespace
+        )
+
+    def go_back(self, keys: Iterable[Ref]) -> None:
+        """Take whatever comes of these for news: the API server was restored, and its versions are lower."""
+        for key in keys:
+            self._gone.pop(key, None)
+            if key in self._objects:
+                self._objects[key] = self._objects[key]._replace(version=1)
 
     def touched_by(self, manifest: Manifest, *, is_claim_new: bool = True) -> Iterator[Ref]:
         """The rollouts and releases that have to be looked at when this object changes."""

@@ -15,6 +15,7 @@ from agentrollouts.adapters.cluster.slots import CALLER, Caller
 from agentrollouts.shell.cache import Cache
 from agentrollouts.shell.controllers.controller import Controller
 from agentrollouts.shell.effects.writes import PAUSE_ROLLBACK
+from agentrollouts.shell.relations import ROLLOUT
 from agentrollouts.shell.workqueue import WorkQueue
 from agentrollouts.telemetry import Telemetry
 
@@ -103,6 +104,7 @@ class Reconciler:
     def _retry(self, key: Ref) -> None:
         failures, manifest = self._failures.get(key, 0), self._cache.get(key)
         self._failures[key] = failures + 1
-        is_urgent = manifest is not None and self._controllers[key.kind].is_urgent(manifest)
-        longest = PAUSE_ROLLBACK if is_urgent else PAUSE_LAST  # an attempt in progress may have to roll back
+        # an attempt in progress may have to roll back, and one whose rollout is gone has to
+        is_urgent = self._controllers[key.kind].is_urgent(manifest) if manifest else key.kind == ROLLOUT
+        longest = PAUSE_ROLLBACK if is_urgent else PAUSE_LAST
         self._look_in(key, min(PAUSE_FIRST * 2 ** min(failures, 10), longest))

@@ -68,6 +68,9 @@ RECORDS_AT_A_TIME: Final = 4
 SPARE_WORKERS: Final = 8
 """Workers beside those of the settings, which are the most that one namespace can have."""
 
+HANGING_WORKERS: Final = 64
+"""Workers beside all these, as many as can be at objects whose writes hang. They take none of the others."""
+
 PATIENT_PART: Final = 1 / 4
 """Part of the workers of the settings that can be at objects that can wait. More would finish no sooner, as
 there is one processor, and each would take the event loop from a rollback."""
@@ -175,7 +178,8 @@ class Operator:
         reconciler = Reconciler(queue, cache, controllers, telemetry)
         self._spawn(self._follow_settings(intake), "settings")
         tasks = {"events": sender.work, "records": recorder.work, "alerts": poster.work}
-        return partial(self._begin, settings.workers + SPARE_WORKERS, reconciler, tasks)
+        workers = settings.workers + SPARE_WORKERS + HANGING_WORKERS
+        return partial(self._begin, workers, reconciler, tasks)
 
     def _onlookers(self, may_write: Callable[[], bool]) -> tuple[Onlookers, AlertPoster]:
         """What is noted of each decision for people, and what posts their alerts."""
@@ -219,9 +223,10 @@ class Operator:
         logging.shutdown()
         os._exit(LEASE_LOST)
 
-    async def list_anew(self, kind: str, namespace: str | None) -> str:
-        """Take in all objects of a kind; the version from which to watch. Raises `ClusterError`."""
-        return await self._resync.anew(kind, namespace)
+    @property
+    def lists(self) -> Resync:
+        """Makes the lists before each watch."""
+        return self._resync
 
     def _release_observer(
         self, cluster: WatchingCluster, cache: Cache, permits: ReleasePermits
@@ -292,6 +297,7 @@ def shares_of(workers: int, cache: Cache) -> Shares[Ref]:
         is_urgent=cache.is_urgent,
         of_tenant=workers,
         not_urgent=max(1, ceil(workers * PATIENT_PART)),
+        at_a_time=workers + SPARE_WORKERS,
     )
 
 

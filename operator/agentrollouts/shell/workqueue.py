@@ -2,7 +2,8 @@
 
 Between the inputs (watch, poller, clock) and `reconcile`. A key carries no event and no difference: marking
 it ten times before a worker is free means one look. Waiting is a due time in a heap, never a sleeping task.
-Tenants take turns, so that what one of them does to its own objects delays no other's.
+Tenants take turns, so that what one of them does to its own objects delays no other's. A look that hangs, as
+its writes do behind the webhook of a tenant, counts for that tenant alone.
 """
 
 import asyncio
@@ -18,6 +19,8 @@ K = TypeVar("K", bound=Hashable)
 
 SLACK: Final = 64
 """Number of replaced entries that can be in the heap beyond one for each due time, before it is swept."""
+HANGING_SECONDS: Final = 1.0
+"""A look that takes longer waits for the API server, and needs no processor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,9 @@ class Shares(Generic[K]):
     of_tenant: float = float("inf")
     """Keys of one tenant that are worked on at a time."""
     not_urgent: float = float("inf")
-    """Keys that can wait, of all tenants, that are worked on at a time."""
+    """Keys that can wait, of all tenants, that are worked on at a time, without those that hang."""
+    at_a_time: float = float("inf")
+    """Keys of all tenants that are worked on at a time, without those that hang."""
 
 
 class _Mark(NamedTuple):
@@ -161,9 +166,19 @@ class WorkQueue(Generic[K]):
 
     def _may(self, tenant: Hashable, is_urgent: bool) -> bool:  # noqa: FBT001 the signature is that of `Turns`
         """Whether another key of a tenant can be worked on."""
-        if not is_urgent and self._patient >= self._shares.not_urgent:
+        if self._busy[tenant] >= self._shares.of_tenant:
             return False
-        return self._busy[tenant] < self._shares.of_tenant
+        return not self._is_full(is_urgent=is_urgent)
+
+    def _is_full(self, *, is_urgent: bool) -> bool:
+        """Whether as many keys are worked on as may be, without those that hang."""
+        shares = self._shares
+        if len(self._active) < shares.at_a_time and (is_urgent or self._patient < shares.not_urgent):
+            return False  # nearly always, and at no cost
+        hanging = self._clock() - HANGING_SECONDS
+        lively = [turn for since, turn in self._active.values() if since > hanging]
+        patient = sum(not turn.is_urgent for turn in lively)
+        return len(lively) >= shares.at_a_time or (not is_urgent and patient >= shares.not_urgent)
 
     def _ripen(self) -> None:
         """Mark what is due; entries of the heap that were replaced meanwhile are dropped."""
@@ -175,7 +190,12 @@ class WorkQueue(Generic[K]):
                 self._note(key, due, is_urgent=self._shares.is_urgent(key))
 
     async def _wait(self) -> None:
-        delay = max(0.0, self._heap[0][0] - self._clock()) if self._heap else None
+        now = self._clock()
+        times = [self._heap[0][0]] if self._heap else []
+        if self._dirty:  # what waits may be served when something that is worked on hangs
+            ends = (since + HANGING_SECONDS for since, _ in self._active.values())
+            times += [end for end in ends if end > now]
+        delay = max(0.0, min(times) - now) if times else None
         try:
             async with asyncio.timeout(delay):
                 await self._changed.wait()

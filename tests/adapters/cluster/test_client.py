@@ -284,6 +284,8 @@ REFUSALS: dict[str, tuple[Behavior, type[ClusterError], str]] = {
     "invalid": (status(422, "spec.x:\n  Invalid\tvalue"), InvalidError, "spec.x: Invalid value"),
     "malformed": (status(400, "strict decoding error"), InvalidError, "strict decoding error"),
     "overloaded": (status(429, "slow down"), UnavailableError, "slow down"),
+    "denied, 404": (status(404, 'admission webhook "x" denied'), ForbiddenError, 'webhook "x" denied'),
+    "denied, 409": (status(409, 'admission webhook "x" denied'), ForbiddenError, 'webhook "x" denied'),
     "internal": (status(500, "etcd"), UnavailableError, "etcd"),
     "gateway": (
         answer(502, b"<html>secret</html>"),

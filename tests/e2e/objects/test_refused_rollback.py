@@ -6,6 +6,7 @@ Once nothing refuses it, the rollback goes through by itself.
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from typing import Final
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -104,6 +105,43 @@ def by_webhook(given: Scene) -> Iterator[None]:
             yield
 
 
+HALVES: Final = {
+    "HTTPRoute": """[
+        JSONPatch{op: "replace", path: "/spec/rules/0/backendRefs/0/weight", value: 50},
+        JSONPatch{op: "replace", path: "/spec/rules/0/backendRefs/1/weight", value: 50},
+        JSONPatch{op: "add", path: "/metadata/labels/halved", value: "yes"}]""",
+    "ConfigMap": """[
+        JSONPatch{op: "replace", path: "/data/split.json", value: object.data["split.json"]
+            .replace('"weight":100', '"weight":50').replace('"weight":0', '"weight":50')},
+        JSONPatch{op: "add", path: "/metadata/labels/halved", value: "yes"}]""",
+}
+"""What makes 50/50 of any weights, and leaves a mark, by the kind of the traffic object."""
+
+
+@contextmanager
+def changed_on_the_way(given: Scene, ref: Ref) -> Iterator[None]:
+    """An admission policy that makes 50/50 of whatever is written into a traffic object."""
+    name, kind = f"changes-{given.namespace}", {"apiVersion": ADMISSION, "kind": "MutatingAdmissionPolicy"}
+    this = f"request.namespace == '{ref.namespace}' && request.name == '{ref.name}'"
+    policy = {
+        "matchConstraints": {"resourceRules": [TRAFFIC_WRITES | {"operations": ["UPDATE"]}]},
+        "matchConditions": [{"name": "this", "expression": this}],
+        "mutations": [{"patchType": "JSONPatch", "jsonPatch": {"expression": HALVES[ref.kind]}}],
+        "failurePolicy": "Fail",
+        "reinvocationPolicy": "Never",
+    }
+    binding = {**kind, "kind": "MutatingAdmissionPolicyBinding", "spec": {"policyName": name}}
+    manifests = ({**kind, "spec": policy}, binding)
+
+    def is_known() -> bool:
+        change = {"metadata": {"annotations": {"tried": "yes"}}}
+        return "halved" in given.api.patch(ref, change, dry_run="All")["metadata"]["labels"]
+
+    with objects(given, *({**manifest, "metadata": {"name": name}} for manifest in manifests)):
+        eventually(f"the API server changes {ref}", is_known)
+        yield
+
+
 def blocked_rollbacks(given: Scene) -> float:
     """What the operator's metric says."""
     families = text_string_to_metric_families(web.get(given.operator.metrics_url))
@@ -159,6 +197,26 @@ def test_a_refused_rollback_is_loud_and_then_goes_through(
     shop.is_back()
     shop.comes_to("RolledBack")
     eventually("nothing is blocked", lambda: blocked_rollbacks(given) == 0)
+
+
+@pytest.mark.parametrize("by_route", [True, False], ids=["HTTPRoute", "ConfigMap"])
+def test_a_rollback_that_is_changed_on_its_way_is_loud_and_then_goes_through(
+    given: Scene, *, by_route: bool
+) -> None:
+    """The API server calls it a success, and stores the weights of before."""
+    shop = in_canary(given, "changed", by_route=by_route)
+    with changed_on_the_way(given, shop.traffic):
+        shop.act("RollBack", release=shop.asked)
+        message = given.says("AgentRollout", "changed", "Ready", "NotRolledBack")
+        assert message.endswith("was written; does an admission webhook change it?")
+        assert condition_of(shop.manifest, "Stalled")["status"] == "True"
+        eventually("the metric counts it", lambda: blocked_rollbacks(given) == 1)
+        shop.until("a Warning", lambda: "NotRolledBack" in given.events("changed"))
+        assert shop.weights() == (50, 50)
+    shop.is_back()
+    shop.comes_to("RolledBack")
+    eventually("nothing is blocked", lambda: blocked_rollbacks(given) == 0)
+    given.shops.clear()  # versions of its traffic object have the mark of a rollback, and the old weights
 
 
 def test_a_quota_that_refuses_the_object_again_is_loud(given: Scene) -> None:

@@ -61,8 +61,8 @@ WRITES = (
 class Hands:
     """An actor on an API server of its own."""
 
-    def __init__(self) -> None:
-        self.api = FakeApiServer()
+    def __init__(self, api: FakeApiServer | None = None) -> None:
+        self.api = api or FakeApiServer()
         self.cache = Cache()
         self.queue: WorkQueue[Ref] = WorkQueue(now)
         self.actor = Actor(self.api, self.cache, Intake(self.cache, self.queue), EventSender(self.api))
@@ -283,7 +283,7 @@ def on_version(ref: Ref, version: str) -> Write:
 
 
 def test_a_write_on_an_old_version_changes_nothing() -> None:
-    """What was decided rests on an old view, and with it perhaps all else: the watch has to tell first."""
+    """What was decided rests on an old view, and with it perhaps all else: it is decided again."""
 
     async def scenario() -> None:
         hands = Hands()
@@ -292,7 +292,7 @@ def test_a_write_on_an_old_version_changes_nothing() -> None:
         newest = hands.api.put(an_object(ROUTE, spec={"weight": 0}))
         with pytest.raises(ConflictError):
             await hands.actor.apply([on_version(ROUTE, old["metadata"]["resourceVersion"])])
-        assert (hands.api.objects[ROUTE], hands.cache.get(ROUTE)) == (newest, old)
+        assert (hands.api.objects[ROUTE], hands.cache.get(ROUTE)) == (newest, newest)
 
     run(scenario())
 
@@ -344,6 +344,56 @@ def test_a_rollback_that_is_refused_with_its_reason_is_written_without_it(
         assert hands.api.objects[ref]["metadata"].get("annotations") == annotations
 
     run(scenario())
+
+
+@pytest.mark.parametrize("ref", [ROUTE, CONFIG])
+@pytest.mark.parametrize(("weight", "is_done"), [(0, True), (50, False)])
+def test_a_rollback_that_an_admission_webhook_turns_into_something_else_is_a_problem(
+    ref: Ref, weight: int, *, is_done: bool
+) -> None:
+    """It calls that a success; what it adds beside the weights does not matter."""
+
+    def mutate(manifest: Manifest) -> Manifest:
+        labels = {**manifest["metadata"]["labels"], "team": "a"}
+        spec = {"weight": weight, "added": "by a webhook"}
+        return {**manifest, "metadata": {**manifest["metadata"], "labels": labels}, "spec": spec}
+
+    async def scenario() -> None:
+        hands = Hands()
+        hands.api.mutate = mutate
+        what = f"{ref} is stored with other content than was written; does an admission webhook change it?"
+        problem = None if is_done else Problem(Reason.WRITE_REFUSED, what)
+        assert await hands.actor.apply([a_rollback(ref)]) == problem
+        seen = hands.cache.get(ref)
+        assert seen is not None
+        assert seen["spec"]["weight"] == weight
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(("weight", "is_done"), [(0, True), (50, False)])
+def test_so_is_a_patch_of_a_route_of_someone_else(weight: int, *, is_done: bool) -> None:
+    """The weights are compared one by one."""
+    claim = {
+        "op": "add",
+        "path": "/metadata/annotations",
+        "value": {"agent.agentrollouts.dev/split": '{"rolledBack":7,"trigger":"Breach","uid":"u"}'},
+    }
+    path = "/spec/rules/0/backendRefs/1/weight"
+    patch = Patch(an_object(ROUTE), ({"op": "add", "path": path, "value": 0}, claim))
+    backends = [{"name": "one", "weight": 100}, {"name": "two", "weight": weight}]
+    stored = an_object(ROUTE, spec={"rules": [{"backendRefs": backends}]})
+
+    class Mutating(FakeApiServer):
+        async def patch(self, ref: Ref, operations: object) -> Manifest:
+            assert (ref, operations) == (ROUTE, patch.operations)
+            return {**stored, "metadata": {**stored["metadata"], "resourceVersion": "3"}}
+
+    async def scenario() -> Problem | None:
+        hands = Hands(Mutating())
+        return await hands.actor.apply([patch])
+
+    assert (run(scenario()) is None) is is_done
 
 
 def test_a_write_whose_outcome_is_unknown_is_not_repeated_with_less() -> None:

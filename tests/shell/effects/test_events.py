@@ -19,7 +19,7 @@ from agentrollouts.api.reasons import Reason
 from agentrollouts.core.effects import Event
 from agentrollouts.shell.effects.events import EventSender
 from tests.shell.fakes import FakeApiServer, failing
-from tests.shell.virtual import pass_time, run
+from tests.shell.virtual import now, pass_time, run
 
 ROLLOUT: Manifest = {
     "apiVersion": "agentrollouts.dev/v1alpha1",
@@ -162,3 +162,31 @@ def test_a_namespace_with_a_long_line_delays_another_ones_event_by_one() -> None
 
     assert sent[:3] == ["attacker 0", "victim", "attacker 1"]
     assert len(sent) == 101
+
+
+def test_an_event_that_hangs_delays_none_of_another_namespace() -> None:
+    """Behind a webhook that is down, each takes nine seconds; those of one namespace keep their order."""
+
+    class Slow(FakeApiServer):
+        async def create(self, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
+            if manifest["metadata"]["namespace"] != "victim":
+                await pass_time(9.3)
+            return await super().create(manifest, dry_run=dry_run)
+
+    async def scenario() -> list[tuple[float, str]]:
+        api = Slow()
+        sender = EventSender(api, line=100)
+        task = asyncio.create_task(sender.work())
+        sent: list[tuple[float, str]] = []
+        for namespace in ("a", "a", "a", "b", "victim"):
+            about = {**ROLLOUT, "metadata": {**ROLLOUT["metadata"], "namespace": namespace}}
+            sender.send(about, [Event(Reason.HEALTHY, f"{namespace} {len(sent)}")])
+            sent.append((now(), namespace))
+        times: list[tuple[float, str]] = []
+        for _ in range(31):
+            await pass_time(1)
+            times += [(now(), event["message"]) for event in api.events[len(times) :]]
+        task.cancel()
+        return times
+
+    assert run(scenario()) == [(1, "victim 4"), (10, "a 0"), (10, "b 3"), (19, "a 1"), (28, "a 2")]

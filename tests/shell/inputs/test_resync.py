@@ -4,12 +4,12 @@ import asyncio
 
 import pytest
 
-from agentrollouts.adapters.cluster.errors import NotServedError, UnavailableError
+from agentrollouts.adapters.cluster.errors import ForbiddenError, NotServedError, UnavailableError
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.api.names import FIELD_MANAGER, LABEL_MANAGED_BY
 from agentrollouts.shell.cache import Cache
 from agentrollouts.shell.inputs.intake import Intake
-from agentrollouts.shell.inputs.resync import START_PAUSE, SYNC_SECONDS, Resync
+from agentrollouts.shell.inputs.resync import LAG_SECONDS, START_PAUSE, SYNC_SECONDS, WATCHED, Resync
 from agentrollouts.shell.workqueue import WorkQueue
 from tests.shell.fakes import FakeApiServer
 from tests.shell.virtual import now, pass_time, run
@@ -156,7 +156,9 @@ def test_what_came_while_the_list_was_under_way_stays() -> None:
                     desk.cache.put(newer)
                 return []
 
-        await Resync(Slow(), desk.cache, Intake(desk.cache, desk.queue), ()).fill()
+        slow = Slow()
+        slow._version = 9  # noqa: SLF001 it is the same API server
+        await Resync(slow, desk.cache, Intake(desk.cache, desk.queue), ()).fill()
         assert desk.cache.get(RELEASE) == newer
 
     run(scenario())
@@ -198,5 +200,142 @@ def test_a_writer_without_a_name_is_taken_in(kind: str) -> None:
         desk.api.put(manifest)
         await desk.resync.fill()
         assert len(desk.cache.versions(kind, None)) == 1
+
+    run(scenario())
+
+
+class Closed(FakeApiServer):
+    """An API server that refuses the lists of a kind in some namespaces."""
+
+    def __init__(self, *closed: str, kind: str = "ConfigMap") -> None:
+        super().__init__()
+        self.closed = {*closed}
+        self.kind = kind
+
+    async def list(self, kind: str, namespace: str | None = None, labels: object = None) -> list[Manifest]:
+        """All of a kind."""
+        if kind == self.kind and namespace in self.closed:
+            raise ForbiddenError(f"cannot list {kind} in {namespace}")
+        return await super().list(kind, namespace, labels if isinstance(labels, dict) else None)
+
+
+@pytest.mark.parametrize("kind", ["ConfigMap", "HTTPRoute", "AgentRollout"])
+def test_a_namespace_that_refuses_its_lists_keeps_no_other_waiting(kind: str) -> None:
+    """Nothing of it is known until all of it can be listed; then it is, within seconds."""
+
+    async def scenario() -> None:
+        api = Closed("gone", kind=kind)
+        desk = Desk(api, "gone", "support")
+        theirs = desk.api.put(an_object(RELEASE._replace(namespace="gone")))
+        ours = desk.api.put(an_object(RELEASE))
+        async with asyncio.timeout(10):
+            await desk.resync.fill()
+        lists = [asyncio.create_task(desk.resync.anew(each, "gone")) for each in WATCHED]
+        await pass_time(SYNC_SECONDS + 1)
+        assert not any(each.done() for each in lists)
+        api.closed.clear()
+        async with asyncio.timeout(3):
+            await asyncio.gather(*lists)
+        assert (desk.cache.get(Ref.of(theirs)), desk.cache.get(RELEASE)) == (theirs, ours)
+
+    run(scenario())
+
+
+def test_without_any_namespace_it_waits_for_its_rights() -> None:
+    """A role that is bound after the start is as good as one before; until then, it is not ready."""
+
+    async def scenario() -> float:
+        api = Closed("a", "b")
+        desk = Desk(api, "a", "b")
+        asyncio.get_running_loop().call_later(100, api.closed.clear)
+        await desk.resync.fill()
+        return now()
+
+    assert 100 <= run(scenario()) <= 102
+
+
+def test_a_list_that_fails_stops_no_other() -> None:
+    """The kind of someone else, whose conversion webhook is down, does not hide that a release is gone."""
+
+    async def scenario() -> None:
+        api = Unsteady()
+        desk = Desk(api)
+        api.put(an_object(RELEASE))
+        await desk.resync.fill()
+        api.delete(RELEASE, tell=False)
+        api.failures = 1
+        keeping = asyncio.create_task(desk.resync.keep())
+        await pass_time(SYNC_SECONDS + 1)
+        keeping.cancel()
+        assert (api.failures, desk.cache.get(RELEASE)) == (0, None)
+
+    run(scenario())
+
+
+def test_an_api_server_that_was_restored_from_a_backup_is_believed() -> None:
+    """Versions are lower than before, what was changed is as it was, and what was deleted is back."""
+    other = RELEASE._replace(name="other")
+
+    async def scenario() -> None:
+        desk = Desk(FakeApiServer())
+        former = [desk.api.put(an_object(ref)) for ref in (RELEASE, other)]
+        backup = desk.api._version  # noqa: SLF001 as of a backup
+        await desk.resync.fill()
+        desk.cache.put({**former[0], "metadata": {**former[0]["metadata"], "resourceVersion": "90"}})
+        desk.cache.drop({**former[1], "metadata": {**former[1]["metadata"], "resourceVersion": "91"}})
+        await desk.resync.anew(RELEASE.kind, None)
+        assert await desk.resync.has(RELEASE.kind, None, str(backup))
+        assert not await desk.resync.has(RELEASE.kind, None, "91")
+
+        with pytest.raises(UnavailableError, match="older state"):
+            await desk.resync.anew(RELEASE.kind, None)
+        await pass_time(LAG_SECONDS - 1)
+        with pytest.raises(UnavailableError, match="older state"):
+            await desk.resync.anew(RELEASE.kind, None)
+        assert desk.cache.get(other) is None
+        await pass_time(1)
+        assert await desk.resync.anew(RELEASE.kind, None) == str(backup)
+        assert [desk.cache.get(ref) for ref in (RELEASE, other)] == former
+
+    run(scenario())
+
+
+def test_an_api_server_that_only_lags_behind_is_not_believed() -> None:
+    """What it lists is older than what is known, until it has caught up."""
+
+    async def scenario() -> None:
+        desk = Desk(FakeApiServer())
+        former = desk.api.put(an_object(RELEASE))
+        await desk.resync.fill()
+        newer = {**former, "metadata": {**former["metadata"], "resourceVersion": "90"}}
+        desk.cache.put(newer)
+        await desk.resync.anew(RELEASE.kind, None)
+        with pytest.raises(UnavailableError, match="older state"):
+            await desk.resync.anew(RELEASE.kind, None)
+        desk.api.objects[RELEASE], desk.api._version = newer, 90  # noqa: SLF001 it catches up
+        assert await desk.resync.anew(RELEASE.kind, None) == "90"
+        await pass_time(2 * LAG_SECONDS)
+        assert await desk.resync.anew(RELEASE.kind, None) == "90"
+        assert desk.cache.get(RELEASE) == newer
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("is_gone", [False, True])
+def test_a_restored_api_server_is_believed_also_once_its_versions_are_as_high_as_before(
+    *, is_gone: bool
+) -> None:
+    """A list that is as new as what is known, and has an object in an older version, comes from a backup."""
+
+    async def scenario() -> None:
+        desk = Desk(FakeApiServer())
+        former = desk.api.put(an_object(RELEASE))
+        await desk.resync.fill()
+        newer = {**former, "metadata": {**former["metadata"], "resourceVersion": "90"}}
+        (desk.cache.drop if is_gone else desk.cache.put)(newer)
+        desk.api._version = 100  # noqa: SLF001 it has gone on from its backup
+        await desk.resync.anew(RELEASE.kind, None)
+        assert await desk.resync.anew(RELEASE.kind, None) == "100"
+        assert desk.cache.get(RELEASE) == former
 
     run(scenario())

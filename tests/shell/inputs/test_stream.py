@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any, cast
 
 import aiohttp
@@ -13,8 +14,17 @@ from hypothesis import strategies as st
 from agentrollouts.adapters.cluster.resources import Manifest
 from agentrollouts.shell.inputs import stream
 from agentrollouts.shell.inputs.stream import Stream
+from tests.shell.virtual import now, run
 
 MANY = 300
+BEGIN_AGAIN = {"type": "ERROR", "object": {"code": 410}}
+"""The one error that kopf survives."""
+
+
+@pytest.fixture(autouse=True)
+def without_a_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next stream may begin at once."""
+    monkeypatch.setattr(stream, "SHORTEST_SECONDS", 0.0)
 
 
 class Answer:
@@ -66,21 +76,67 @@ def test_changes_are_taken_in_once_and_in_order(cuts: list[int]) -> None:
 
 
 @pytest.mark.parametrize(
-    "line",
-    [
-        b'{"type": "ERROR", "object": {"code": 410, "metadata": {"resourceVersion": "1"}}}',
-        b'{"type": "ERROR", "object": {"code": 410, "metadata": {}}}',
-        b'{"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": "7"}}}',
-        b"<html>",
-        b"[1]",
-        b"",
-    ],
+    "line", [b'{"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": "7"}}}', b""]
 )
 async def test_kopf_reads_everything_else_as_it_is(line: bytes) -> None:
-    """It begins again after an error, and reports what makes no sense."""
+    """It remembers how far it has come."""
     taken: list[tuple[str, Manifest]] = []
     assert await read([line + b"\n" + line], taken) == [line, line]
     assert taken == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"type": "ERROR", "object": {"code": 410, "metadata": {"resourceVersion": "1"}}}',
+        b'{"type": "ERROR", "object": {"code": 500, "message": "failed to convert", "metadata": {}}}',
+        b'{"type": "ERROR", "object": "what"}',
+        b'{"type": "ADDED", "object": {"metadata"',
+        b"<html>",
+        b"[1]",
+    ],
+)
+async def test_kopf_lists_again_after_an_error_and_after_what_makes_no_sense(line: bytes) -> None:
+    """It would end over any error but one, and over half a line of a stream that was cut."""
+    taken: list[tuple[str, Manifest]] = []
+    for parts in ([line + b"\n"], [line]):
+        assert [json.loads(each) for each in await read(parts, taken) if each] == [BEGIN_AGAIN]
+    assert taken == []
+
+
+async def test_the_last_change_needs_no_line_end() -> None:
+    """It is taken in like any other."""
+    taken: list[tuple[str, Manifest]] = []
+    await read([change("ADDED", 1)], taken)
+    assert [verb for verb, _ in taken] == ["ADDED"]
+
+
+class Broken(Answer):
+    """A response that breaks at its end."""
+
+    async def iter_chunked(self, size: int) -> AsyncIterator[bytes]:
+        """The parts, and an error."""
+        async for part in super().iter_chunked(size):
+            yield part
+        raise aiohttp.ClientPayloadError
+
+
+@pytest.mark.parametrize("kind", [Answer, Broken])
+def test_streams_that_end_at_once_are_opened_once_a_second(
+    kind: type[Answer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A proxy that closes each watch at once, or breaks it, is not asked as fast as the network is."""
+    monkeypatch.undo()
+
+    async def scenario() -> float:
+        for _ in range(3):
+            opened = Stream(cast("aiohttp.ClientResponse", kind([b"\n"])), lambda *_: None)
+            with suppress(aiohttp.ClientPayloadError):
+                async for _ in opened.content.iter_chunked(1 << 20):
+                    pass
+        return now()
+
+    assert run(scenario()) == 3 * stream.SHORTEST_SECONDS
 
 
 async def test_a_change_that_cannot_be_taken_in_stops_no_other(caplog: pytest.LogCaptureFixture) -> None:

@@ -10,11 +10,13 @@ import pytest
 from agentrollouts.adapters.cluster.resources import KINDS, Ref
 from agentrollouts.core.traffic.manifests import FEATURE_FLAG, GRPC_ROUTE
 from agentrollouts.shell.cache import Cache
+from agentrollouts.shell.inputs import watch
 from agentrollouts.shell.inputs.intake import Intake
 from agentrollouts.shell.inputs.watch import configure, log_in, register
 from agentrollouts.shell.relations import ACTION, CONFIG_MAP, FREEZE, RELEASE, ROLLOUT, ROUTE
 from agentrollouts.shell.workqueue import WorkQueue
 from tests.adapters.server import answer, serving
+from tests.shell.virtual import now, run
 
 WATCHED = (RELEASE, ROLLOUT, ACTION, FREEZE, CONFIG_MAP, ROUTE, GRPC_ROUTE, FEATURE_FLAG)
 
@@ -26,17 +28,24 @@ def an_event(verb: str, version: int) -> bytes:
     return json.dumps(event).encode() + b"\n"
 
 
-async def nothing_listed(kind: str, namespace: str | None) -> str:
-    """A list without objects."""
-    assert kind in WATCHED
-    assert namespace is None
-    return "1"
+class NothingListed:
+    """Lists without objects."""
+
+    async def anew(self, kind: str, namespace: str | None) -> str:
+        """The version of such a list."""
+        assert kind in WATCHED
+        assert namespace is None
+        return "1"
+
+    async def has(self, *_: object) -> bool:
+        """Whatever kopf has seen is there."""
+        return True
 
 
 def registered(cache: Cache) -> kopf.OperatorRegistry:
     """What kopf is told to do."""
     registry = kopf.OperatorRegistry()
-    register(registry, Intake(cache, WorkQueue(lambda: 0.0)), nothing_listed)
+    register(registry, Intake(cache, WorkQueue(lambda: 0.0)), NothingListed())
     return registry
 
 
@@ -98,3 +107,43 @@ async def test_kopf_follows_no_redirect(monkeypatch: pytest.MonkeyPatch) -> None
                     await session.get(f"{logged_in.server}/apis")
     assert [request.headers["authorization"] for request in server.requests] == ["Bearer t"]
     assert other.connections == 0
+
+
+@pytest.mark.parametrize(
+    ("status", "header"),
+    [(429, "Retry-After: 3600"), (429, "Retry-After: Mon, 30 Nov 2026 12:00:00 GMT"), (503, ""), (500, "")],
+)
+async def test_kopf_decides_itself_when_to_try_again(
+    status: int, header: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would wait for an hour because a server says so, and end over a date or a few answers of 500."""
+    async with serving(answer(status, b"", *filter(None, [header]))) as server:
+        connection = kopf.ConnectionInfo(server=server.url)
+        monkeypatch.setattr(kopf, "login_via_client", lambda **_: connection)
+        logged_in = await log_in()
+        assert logged_in is not None
+        async with logged_in.aiohttp_session as session:
+            with pytest.raises(aiohttp.ClientConnectionError, match=f"HTTP {status}"):
+                await session.get(f"{logged_in.server}/apis")
+
+
+def test_a_token_that_is_refused_is_not_read_as_fast_as_the_network_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """After each 401, kopf logs in again at once, without an end."""
+    monkeypatch.setattr(watch, "log_in", nothing)
+
+    async def scenario() -> list[float]:
+        [handler] = registered(Cache())._activities.get_all_handlers()  # noqa: SLF001 as above
+        again: Any = handler.fn
+        times = []
+        for _ in range(3):
+            await again()
+            times.append(now())
+        return times
+
+    assert run(scenario()) == [0, watch.LOGIN_SECONDS, 2 * watch.LOGIN_SECONDS]
+
+
+async def nothing(**_: object) -> None:
+    """No credentials."""

@@ -53,7 +53,8 @@ _RENEWAL_PAUSE_SECONDS: Final = 10
 class Cluster(Lists):
     """A connection to one API server; built by `connect`, used by many tasks at once, ended by `close`.
 
-    A dozen calls are on the wire at a time, by turns (`slots`); waiting for one counts against the timeout.
+    A dozen calls are on the wire at a time, by turns (`slots`), beside those that hang; waiting for a turn
+    counts against the timeout.
     """
 
     def __init__(
@@ -76,7 +77,7 @@ class Cluster(Lists):
         trust, self._route = transport_of(configuration)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
-                limit=configuration.connection_pool_maxsize,
+                limit=0,  # `Slots` bounds them
                 keepalive_timeout=_KEEP_ALIVE_SECONDS,
                 ssl=trust,
             ),
@@ -103,7 +104,7 @@ class Cluster(Lists):
             on_call: Called for every request, for metrics.
             may_write: Called before every write; False refuses it.
             timeout_seconds: Hard limit of each request, from requesting a connection to the last byte.
-            connections: Number of concurrent requests; each connection takes half a MiB.
+            connections: Number of concurrent requests, but for those that hang; each takes half a MiB.
 
         Raises:
             NoCredentialsError: there is no usable kubeconfig, and this is not a pod.

@@ -65,6 +65,8 @@ _CLASSES: Final[Mapping[int, type[ClusterError]]] = {
 }
 _REFUSED_AS_500: Final = ("failed to create typed patch object", "etcdserver: request is too large")
 """A field of the wrong type in server-side apply, and an object above 1.5 MiB (seen with Kubernetes 1.36)."""
+_DENIED: Final = 'admission webhook "'
+"""How the message begins if a webhook said no; it says so with any status."""
 _LATER: Final = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}
 
 
@@ -79,6 +81,8 @@ def error_of(what: str, status: int, content: object, retry_after: str | None) -
     """
     api_status = content if isinstance(content, dict) and content.get("kind") == "Status" else {}
     text = f"{what}: {_message(status, api_status)}"
+    if status in {HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT} and text.startswith(f"{what}: {_DENIED}"):
+        status = HTTPStatus.FORBIDDEN
     if status == HTTPStatus.NOT_FOUND and not (api_status.get("details") or {}).get("name"):
         cure = "the API server does not serve this kind; install its CustomResourceDefinition"
         return NotServedError(f"{what}: {cure}")

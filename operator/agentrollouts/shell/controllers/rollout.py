@@ -9,7 +9,7 @@ from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import AgentRolloutStatus
-from agentrollouts.core.effects import Event
+from agentrollouts.core.effects import Event, Patch
 from agentrollouts.core.rollout.conclude import conclude
 from agentrollouts.core.rollout.decide import moved
 from agentrollouts.core.rollout.decision import Decision
@@ -150,7 +150,10 @@ class RolloutController:
         """Settle the routes of other owners in which the rollout set weights."""
         self._follow_nothing(key)
         self._observer.leave(key)
-        if await self._actor.apply(await self._observer.orphans(key)):
+        orphans = await self._observer.orphans(key)
+        problem = await self._actor.apply(orphans)
+        self._note(key, is_blocked=problem is not None and any(map(_sets_weights, orphans)))
+        if problem is not None:
             return False
         lost = await self._observer.lost_requests(key)
         await self._actor.replies.send(without_rollout(lost, key.name, utc_now()))
@@ -211,3 +214,7 @@ class RolloutController:
         for _ in [event for event in true if event.reason is Reason.ROUTE_RESTORED]:
             self._telemetry.restored()
         return true
+
+
+def _sets_weights(patch: Patch) -> bool:
+    return any(str(operation["path"]).endswith("/weight") for operation in patch.operations)

@@ -17,6 +17,7 @@ from agentrollouts.adapters.cluster.errors import (
     ConflictError,
     ForbiddenError,
     InvalidError,
+    NotFoundError,
     NotServedError,
 )
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
@@ -36,6 +37,7 @@ from agentrollouts.shell.effects.newest import take_in_newest
 from agentrollouts.shell.effects.other_versions import with_fields_of_others
 from agentrollouts.shell.effects.relabel import Labels
 from agentrollouts.shell.effects.reply import Replies
+from agentrollouts.shell.effects.stored import is_stored
 from agentrollouts.shell.inputs.intake import Intake
 from agentrollouts.shell.inputs.resync import WATCHED
 from agentrollouts.shell.records.recorder import Recorder
@@ -174,10 +176,12 @@ class Actor:
             sent = self._insistence.send(_target(effect), work) if is_rollback else work()
             return await sent, False
         except ConflictError:
+            await self._see_again(_target(effect))
             raise
         except ClusterError as error:
             logger.warning("%s", error)
-            await self._see(_target(effect), error)
+            target = _target(effect)
+            await (self._see_again(target) if isinstance(error, NotFoundError) else self._see(target, error))
             return Problem(_reason(error, _target(effect)), str(error)), isinstance(error, REFUSALS)
 
     async def _carry_out(self, effect: Effect) -> Problem | None:
@@ -185,7 +189,7 @@ class Actor:
             case Write():
                 return await self._apply(effect)
             case Patch(manifest, operations):
-                self._take_in(await self._cluster.patch(Ref.of(dict(manifest)), operations))
+                return self._stored(effect, await self._cluster.patch(Ref.of(dict(manifest)), operations))
             case Deletion(manifest):
                 await self._cluster.delete_version(dict(manifest))
                 if manifest["kind"] in WATCHED:
@@ -206,13 +210,21 @@ class Actor:
         elif existing is not None and not is_made_for(existing, _owner_of(manifest)):
             reason = Reason.ROUTE_NOT_OWNED if ref.kind in ROUTES else Reason.NAME_TAKEN
             return Problem(reason, f"{ref} exists and is owned by someone else; rename it or the rollout")
-        self._take_in(await self._cluster.apply(manifest, manager=write.manager, force=is_forced))
-        return None
+        return self._stored(
+            write, await self._cluster.apply(manifest, manager=write.manager, force=is_forced)
+        )
 
-    def _take_in(self, written: Manifest) -> None:
-        """What is not watched would stay in the cache as it is now; it is read again when it matters."""
+    def _stored(self, effect: Write | Patch, written: Manifest) -> Problem | None:
+        """Take in what is stored now; a problem if a rollback was written and is not stored.
+
+        What is not watched would stay in the cache as it is now; it is read again when it matters.
+        """
         if written["kind"] in WATCHED:
             self._intake.put(written)
+        if not bare_forms(effect) or is_stored(effect, written):
+            return None
+        what = f"{_target(effect)} is stored with other content than was written"
+        return Problem(Reason.WRITE_REFUSED, f"{what}; does an admission webhook change it?")
 
     async def _there(self, ref: Ref, manifest: Manifest) -> Manifest | None:
         """What exists under that name; read only if the watch does not show it, or not all of it."""
@@ -227,6 +239,18 @@ class Actor:
             async with asyncio.timeout(SEEING_SECONDS):
                 if existing := await self._cluster.get(ref):
                     self._intake.put_unseen(existing)
+
+    async def _see_again(self, ref: Ref) -> None:
+        """Read what is not as it was seen: its watch may be late, or blind, and then would stay so."""
+        if ref.kind not in WATCHED:
+            return
+        with suppress(ClusterError, TimeoutError):
+            async with asyncio.timeout(SEEING_SECONDS):
+                existing = await self._cluster.get(ref)
+            if existing is not None:
+                self._intake.put(existing)
+            elif (cached := self._cache.get(ref)) is not None:
+                self._intake.drop(cached)
 
 
 def _reason(error: ClusterError, ref: Ref) -> Reason:

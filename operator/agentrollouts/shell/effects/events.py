@@ -1,14 +1,15 @@
-"""Events on their way to the API server, one after the other, by a task of its own.
+"""Events on their way to the API server, those of a namespace one after the other, by a few tasks.
 
 An Event repeats what the status reports, so it is the one write that nothing waits for: when workers sent
 them, the Events of a hundred attempts that began at once delayed a rollback by a second. Namespaces take
-turns, and the line of each is bounded; an Event that does not fit, or that is rejected, is only logged.
+turns, and the line of each is bounded; an Event that does not fit, or that is rejected, is only logged. An
+Event can take ten seconds behind a webhook that hangs, and those of other namespaces do not wait for it.
 """
 
 import asyncio
 import logging
 from collections import Counter, OrderedDict
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from platform import node
@@ -17,6 +18,7 @@ from uuid import uuid4
 
 from agentrollouts.adapters.cluster.errors import ClusterError
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
+from agentrollouts.adapters.cluster.slots import CALLER, Caller
 from agentrollouts.api.model.text import within_bytes
 from agentrollouts.api.names import FIELD_MANAGER, GROUP
 from agentrollouts.core.effects import Event
@@ -26,6 +28,9 @@ logger = logging.getLogger(__name__)
 
 LINE: Final = 2_000
 """Events of one namespace that may wait: ten for each of two hundred attempts that begin at once."""
+
+AT_A_TIME: Final = 4
+"""Namespaces of which an Event is on its way."""
 
 REMEMBERED: Final = 10_000
 """Sentences that are remembered at the most, of all namespaces."""
@@ -65,6 +70,8 @@ class EventSender:
         self._line = line
         self._turns: Turns[_Letter] = Turns()
         self._lengths: Counter[str] = Counter()
+        self._busy: set[Hashable] = set()
+        """Namespaces of which an Event is on its way."""
         self._came = asyncio.Event()
         self._said: OrderedDict[tuple[Ref, str], float] = OrderedDict()
 
@@ -99,18 +106,29 @@ class EventSender:
 
     async def work(self) -> None:
         """Send queued Events, indefinitely."""
+        await asyncio.gather(*(self._work() for _ in range(AT_A_TIME)))
+
+    async def _work(self) -> None:
         while True:
-            turn = self._turns.take(lambda _tenant, _is_urgent: True)
+            turn = self._turns.take(lambda namespace, _is_urgent: namespace not in self._busy)
             if turn is None:
                 self._came.clear()
                 await self._came.wait()
                 continue
-            namespace = turn.item.event["metadata"]["namespace"]
-            self._lengths -= Counter([namespace])
-            try:
-                await self._sink.create(turn.item.event)
-            except ClusterError as error:
-                logger.warning("Failed to send an Event: %s", error)
+            await self._post(turn.item.event)
+
+    async def _post(self, event: Manifest) -> None:
+        namespace = event["metadata"]["namespace"]
+        self._lengths -= Counter([namespace])
+        self._busy.add(namespace)
+        CALLER.set(Caller(namespace, is_urgent=False))
+        try:
+            await self._sink.create(event)
+        except ClusterError as error:
+            logger.warning("Failed to send an Event: %s", error)
+        finally:
+            self._busy.discard(namespace)
+            self._came.set()
 
 
 def _name(of: str) -> str:

@@ -4,10 +4,13 @@ Why a write failed is an input of the next observation of that object.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
+from agentrollouts.adapters.cluster.errors import ConflictError
 from agentrollouts.adapters.cluster.resources import Ref
+from agentrollouts.api.reasons import Reason
 from agentrollouts.core.effects import Effect, Problem
 from agentrollouts.core.traffic.plain_writes import bare_forms
 from agentrollouts.shell.effects.act import Actor
@@ -16,6 +19,8 @@ from agentrollouts.shell.effects.pace import PAUSE_LAST, Pace
 PAUSE_ROLLBACK: Final = 1.85
 """Seconds between repetitions while a rollback can be among what is repeated: a policy that was removed can
 refuse for another second (Kubernetes 1.36)."""
+CONFLICTS: Final = 4
+"""Conflicts in a row after which they are why a rollback failed: something writes faster than we do."""
 
 
 class PacedWrites:
@@ -25,17 +30,22 @@ class PacedWrites:
         self._actor = actor
         self._pace: Pace[Ref] = Pace(asyncio.get_running_loop().time)
         self._problems: dict[Ref, Problem] = {}
+        self._conflicts: Counter[Ref] = Counter()
 
     def problem(self, key: Ref) -> Problem | None:
         """Why the last write for an object failed; None if it did not."""
         return self._problems.get(key)
 
     async def write(self, key: Ref, effects: Sequence[Effect]) -> float:
-        """Do what was decided, unless it is too soon to repeat it: then the seconds until it is not."""
+        """Do what was decided, unless it is too soon to repeat it: then the seconds until it is not.
+
+        Raises:
+            ConflictError: what was decided rests on an object that has changed; observe and decide again.
+        """
         is_rollback = any(map(bare_forms, effects))
         pause = self._pace.pause(key, effects, longest=PAUSE_ROLLBACK if is_rollback else PAUSE_LAST)
         if not pause:
-            problem = await self._actor.apply(effects)
+            problem = await self._applied(key, effects, is_rollback=is_rollback)
             if problem is None:
                 self._problems.pop(key, None)
             else:
@@ -45,4 +55,16 @@ class PacedWrites:
     def forget(self, key: Ref) -> None:
         """An object is gone or cannot be read."""
         self._problems.pop(key, None)
+        self._conflicts.pop(key, None)
         self._pace.forget(key)
+
+    async def _applied(self, key: Ref, effects: Sequence[Effect], *, is_rollback: bool) -> Problem | None:
+        try:
+            problem = await self._actor.apply(effects)
+        except ConflictError as error:
+            self._conflicts[key] += 1
+            if is_rollback and self._conflicts[key] >= CONFLICTS:
+                return Problem(Reason.WRITE_FAILED, str(error))
+            raise
+        self._conflicts.pop(key, None)
+        return problem

@@ -4,32 +4,44 @@ kopf lists a kind before each new watch of it, all of it. Its list has no bound 
 object would leave a record with kopf for as long as it exists. So that list is made by the resync, in small
 parts, and kopf gets an empty one with the version from which to watch on. What a watch reports is taken in by
 `stream`.
+
+An error of a watch would end the process, and with it the rollbacks of all namespaces, though only one kind
+or one namespace is refused. So kopf gets an error of the connection, after which it tries again in seconds.
+
+An API server that was restored from a backup is at a lower version than before. It reports nothing to a watch
+from a higher one, and no error. So each watch begins with a look at the version.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import partial
-from typing import Any, Final, Self
+from http import HTTPStatus
+from typing import Any, Final, Protocol, Self
 from urllib.parse import parse_qs, urlsplit
 
 import aiohttp
 
 from agentrollouts.adapters.cluster.errors import ClusterError
 from agentrollouts.adapters.cluster.resources import KINDS, Manifest
-from agentrollouts.shell.inputs.stream import Stream
-
-ListAnew = Callable[[str, str | None], Awaitable[str]]
-"""Takes in all objects of a kind, in one namespace or in all; the version from which to watch on."""
+from agentrollouts.shell.inputs.stream import Expired, Stream
 
 TakeInKind = Callable[[str, str, Manifest], None]
 """Takes in one change of an object: its kind, ADDED, MODIFIED or DELETED, and the object."""
 
-_OK: Final = 200
+
+class Lists(Protocol):
+    """The lists of the resync. Both methods raise `ClusterError`."""
+
+    async def anew(self, kind: str, namespace: str | None) -> str:
+        """Take in all objects of a kind, in one namespace or in all; the version from which to watch on."""
+
+    async def has(self, kind: str, namespace: str | None, version: str) -> bool:
+        """Whether the API server has come to a version."""
 
 
 class EmptyList:
     """An answer without objects, as far as kopf looks at it."""
 
-    status: Final = _OK
+    status: Final = HTTPStatus.OK
 
     def __init__(self, version: str) -> None:
         self._version = version
@@ -52,7 +64,7 @@ class InputSession:
         session: Sends what is not a list of a kind that is watched.
         server: URL that the API server's paths are below.
         kinds: Those that are watched.
-        list_anew: Makes the lists. Raises `ClusterError`.
+        lists: Makes the lists.
         take_in: Where a change of an object of a kind goes.
     """
 
@@ -61,13 +73,13 @@ class InputSession:
         session: aiohttp.ClientSession,
         server: str,
         kinds: frozenset[str],
-        list_anew: ListAnew,
+        lists: Lists,
         take_in: TakeInKind,
     ) -> None:
         self._session = session
         self._below = urlsplit(server).path.rstrip("/")
         self._kinds = kinds
-        self._list_anew = list_anew
+        self._lists = lists
         self._take_in = take_in
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 everything else that a session has
@@ -84,9 +96,25 @@ class InputSession:
         kind = next((kind for kind in self._kinds if KINDS[kind].path(namespace) == path), None)
         if kind is None or method.lower() != "get":
             return await self._session.request(method, url, **given)
-        if "watch" in parse_qs(urlsplit(url).query):
-            return Stream(await self._session.request(method, url, **given), partial(self._take_in, kind))
+        query = parse_qs(urlsplit(url).query)
         try:
-            return EmptyList(await self._list_anew(kind, namespace))
+            if "watch" not in query:
+                return EmptyList(await self._lists.anew(kind, namespace))
+            version = query.get("resourceVersion", [""])[0]
+            if version.isdecimal() and not await self._lists.has(kind, namespace, version):
+                return Expired()
         except ClusterError as error:
             raise aiohttp.ClientConnectionError(str(error)) from None
+        return self._watched(kind, await self._session.request(method, url, **given))
+
+    def _watched(self, kind: str, response: aiohttp.ClientResponse) -> Any:  # noqa: ANN401 as far as kopf looks
+        """The answer to a watch; the one error that kopf has to see is that it must log in again."""
+        status = response.status
+        if status < HTTPStatus.BAD_REQUEST:
+            return Stream(response, partial(self._take_in, kind))
+        if status == HTTPStatus.UNAUTHORIZED:
+            return response
+        response.close()
+        if status == HTTPStatus.GONE:
+            return Expired()
+        raise aiohttp.ClientConnectionError(f"HTTP {status} for the watch of {kind}")

@@ -7,7 +7,7 @@ lose work or to block a deletion when the API server stumbles (reliability notes
 import asyncio
 from dataclasses import replace
 from http import HTTPStatus
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import aiohttp
 import kopf
@@ -16,22 +16,31 @@ from agentrollouts.adapters.cluster.pages import PAGE
 from agentrollouts.adapters.cluster.resources import KINDS, Manifest, selector_of
 from agentrollouts.shell.inputs.intake import Intake
 from agentrollouts.shell.inputs.resync import WATCHED
-from agentrollouts.shell.inputs.session import InputSession, ListAnew
+from agentrollouts.shell.inputs.session import InputSession, Lists
+
+LOGIN_SECONDS: Final = 2.0
+"""Time between two logins at the least: while the API server refuses a token (401), kopf logs in at once."""
 
 
-def register(registry: kopf.OperatorRegistry, intake: Intake, list_anew: ListAnew) -> None:
-    """Watch our kinds and our children; all changes feed `intake`, and `list_anew` makes kopf's lists."""
+def register(registry: kopf.OperatorRegistry, intake: Intake, lists: Lists) -> None:
+    """Watch our kinds and our children; all changes feed `intake`, and `lists` makes kopf's lists."""
 
     def take_in(kind: str, verb: str, manifest: Manifest) -> None:
         manifest = {"apiVersion": KINDS[kind].api_version, "kind": kind} | manifest
         (intake.drop if verb == "DELETED" else intake.put)(manifest)
 
+    next_login = 0.0
+
     async def log_in_to_watch(**given: Any) -> kopf.AiohttpSession | None:  # noqa: ANN401 as for `log_in`
+        nonlocal next_login
+        loop = asyncio.get_running_loop()
+        await asyncio.sleep(next_login - loop.time())
+        next_login = loop.time() + LOGIN_SECONDS
         logged_in = await log_in(**given)
         if logged_in is None:
             return None
         inner, kinds = logged_in.aiohttp_session, frozenset(WATCHED)
-        session = InputSession(inner, logged_in.server, kinds, list_anew, take_in)
+        session = InputSession(inner, logged_in.server, kinds, lists, take_in)
         return replace(logged_in, aiohttp_session=cast("aiohttp.ClientSession", session))
 
     async def watched(**_: object) -> None:
@@ -45,6 +54,8 @@ def register(registry: kopf.OperatorRegistry, intake: Intake, list_anew: ListAne
 async def log_in(**given: Any) -> kopf.AiohttpSession | None:  # noqa: ANN401 whatever kopf gives its handlers
     """Log kopf in as ever, with a session that follows no redirect: it would lead to another host's objects.
 
+    The session also decides how long kopf waits for a server that is busy.
+
     The reader of credentials may start a program and wait for it, so it has a thread.
     """
     info = await asyncio.to_thread(kopf.login_via_client, **given)
@@ -55,25 +66,31 @@ async def log_in(**given: Any) -> kopf.AiohttpSession | None:  # noqa: ANN401 wh
         headers=info.as_http_headers(),
         proxy=info.proxy_url,
         trust_env=info.trust_env,
-        middlewares=(refuse_redirects,),
+        middlewares=(only_answers,),
     )
     return kopf.AiohttpSession(
         server=info.server, default_namespace=info.default_namespace, aiohttp_session=session
     )
 
 
-async def refuse_redirects(
+async def only_answers(
     request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
 ) -> aiohttp.ClientResponse:
-    """An answer that is not a redirect.
+    """An answer of an API server that serves.
+
+    kopf would wait for as long as `Retry-After` says, which can be an hour, and end if that is a date. It
+    would also end after a few answers of 500.
 
     Raises:
-        aiohttp.ClientConnectionError: it is one; kopf tries again later.
+        aiohttp.ClientConnectionError: it is a redirect, or says to try again; kopf does so in seconds.
     """
     response = await handler(request)
-    if HTTPStatus.MULTIPLE_CHOICES <= response.status < HTTPStatus.BAD_REQUEST:
+    status = response.status
+    is_busy = status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    if is_busy or HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
         response.close()
-        raise aiohttp.ClientConnectionError(f"HTTP {response.status}, a redirect, is not followed")
+        what = f"HTTP {status}" if is_busy else f"HTTP {status}, a redirect, is not followed"
+        raise aiohttp.ClientConnectionError(what)
     return response
 
 
@@ -92,7 +109,6 @@ def configure(settings: kopf.OperatorSettings, namespaces: tuple[str, ...]) -> N
     settings.networking.request_timeout = 30
     settings.networking.connect_timeout = 5
     settings.networking.error_backoffs = (1, 2, 4, 8)
-    settings.networking.enforce_retry_after = True
     settings.watching.server_timeout = 300
     settings.watching.client_timeout = 330
     settings.watching.reconnect_backoff = 1

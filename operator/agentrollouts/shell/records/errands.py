@@ -1,8 +1,12 @@
-"""Work for rollouts on a few tasks: namespaces take turns, and a rollout is served by one task at a time."""
+"""Work for rollouts on a few tasks: namespaces take turns, and a rollout is served by one task at a time.
+
+One namespace never has all of the tasks: a webhook of its own can make each of its errands take seconds.
+"""
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Hashable
 from typing import Final
 
 from agentrollouts.adapters.cluster.resources import Ref
@@ -13,6 +17,8 @@ logger = logging.getLogger(__name__)
 
 PAUSE_FIRST: Final = 1.0
 PAUSE_LAST: Final = 60.0
+OF_NAMESPACE: Final = 3
+"""Rollouts of one namespace that are served at a time."""
 
 
 def pause_after(failures: int) -> float:
@@ -31,6 +37,7 @@ class Errands:
         self._serve = serve
         self._turns: Turns[Ref] = Turns()
         self._busy: set[Ref] = set()
+        self._used: Counter[Hashable] = Counter()
         self._timers: dict[Ref, asyncio.TimerHandle] = {}
         self._came = asyncio.Event()
 
@@ -49,7 +56,7 @@ class Errands:
     async def work(self) -> None:
         """Serve rollouts, indefinitely; several tasks can."""
         while True:
-            turn = self._turns.take(lambda *_: True, lambda key: key not in self._busy)
+            turn = self._turns.take(self._may, lambda key: key not in self._busy)
             if turn is None:
                 self._came.clear()
                 await self._came.wait()
@@ -58,6 +65,7 @@ class Errands:
 
     async def _serve_one(self, key: Ref) -> None:
         self._busy.add(key)
+        self._used[key.namespace] += 1
         CALLER.set(Caller(key.namespace, is_urgent=False))
         pause: float | None = PAUSE_LAST
         try:
@@ -66,9 +74,13 @@ class Errands:
             logger.exception("Failed to record %s", key)
         finally:
             self._busy.discard(key)
+            self._used -= Counter([key.namespace])
             self._came.set()
         if pause is not None:
             self._timers[key] = asyncio.get_running_loop().call_later(pause, self._again, key)
+
+    def _may(self, namespace: Hashable, _is_urgent: bool) -> bool:  # noqa: FBT001 the signature is that of `Turns`
+        return self._used[namespace] < OF_NAMESPACE
 
     def _again(self, key: Ref) -> None:
         self._timers.pop(key, None)
