@@ -4,6 +4,7 @@ While what fails is not called, no metric can show that it works again, so time 
 each further trip of a gate within a day.
 """
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -17,7 +18,7 @@ from agentrollouts.core.containment.detour import ALL, ended, id_at, on_standby
 from agentrollouts.core.containment.fallback import fallback_of
 from agentrollouts.core.rollout.desired import standby_release
 from agentrollouts.core.rollout.situation import Situation
-from agentrollouts.core.rollout.standbys.choice import find, fit
+from agentrollouts.core.rollout.standbys.choice import find, fit, is_proven_itself
 from agentrollouts.core.traffic.endpoints import is_ready, service_names
 from agentrollouts.core.traffic.weights import desired_split
 
@@ -55,6 +56,19 @@ def ends(s: Situation) -> moves.Divert | moves.Return | None:
     names = " and ".join(record.release for record in left) or "stable"
     message = f"Detour {detour.id} ended, since {why}; {names} gets the traffic again"
     return moves.Return(last, message) if last else None
+
+
+def gone_with_stable(s: Situation, move: moves.Move) -> moves.Move:
+    """The move; of a rollback of stable, with the end of a standby that is stable with less.
+
+    It was proven by stable alone, and has the rest of what is rolled back. Any other standby serves on.
+    """
+    standby = on_standby(s.status)
+    if not isinstance(move, moves.RollBackStable) or standby is None or is_proven_itself(s, standby):
+        return move
+    if s.spec.traffic.by_route and is_ready(s.obs, move.target) is False:
+        return move  # a bad answer is never replaced by none
+    return replace(move, ended=ended(s.status, None, s.now).last_detour)
 
 
 def unsure_of(s: Situation) -> frozenset[str]:
