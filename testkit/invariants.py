@@ -28,6 +28,7 @@ from agentrollouts.simulation.cluster import weights_of_config as weights_of
 from agentrollouts.simulation.cluster import weights_of_flag
 from testkit import recording
 from testkit.builders.names import service_of
+from testkit.hooks import check_hooks
 
 CONDITIONS: Final = ("Ready", "Reconciling", "Stalled", "TrafficApplied", "MetricsAvailable", "RollbackReady")
 
@@ -43,6 +44,7 @@ def check(obs: Observation, decision: Decision) -> None:
     _check_clock(obs, after)
     _check_conditions(obs, before, after)
     check_workloads(obs, decision)
+    check_hooks(before, after)
 
 
 def _check_traffic(

@@ -18,7 +18,7 @@ from bench.rig.report import Result
 from sandbox.operator import OperatorProcess
 from sandbox.people.apiserver import ApiServer, Manifest
 from sandbox.stack import Stack
-from testkit.cron_jobs import a_cron_job, hook_rights
+from testkit.hooks import a_cron_job, hook_rights
 
 HANGS, REFUSED, FAILS, SLOW, CALLS = "hangs", "refused", "fails", "slow", "calls"
 HOOKS: Final = (

@@ -91,8 +91,8 @@ FAULTS: Final[Sequence[Fault]] = (
     Fault("hang", _LATE, misbehavior.hang),
     # the connection
     Fault("no-name", "no connection", place=Place.NO_NAME),
-    Fault("certificate-of-another", "no connection", place=Place.CERTIFICATE),
-    Fault("http-for-https", "no connection", place=Place.NO_TLS),
+    Fault("certificate-of-another", "its certificate", place=Place.CERTIFICATE),
+    Fault("http-for-https", "does not speak TLS", place=Place.NO_TLS),
     Fault("hang-in-body", _LATE, misbehavior.hang_in_body),
     Fault("slow-30s", _LATE, misbehavior.slow),
     Fault("drip-head", _LATE, misbehavior.drip_head),

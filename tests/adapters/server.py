@@ -5,6 +5,7 @@ received. Nothing is mocked: the adapters' own sockets, threads and deadlines ar
 """
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -29,11 +30,12 @@ class Server:
     behavior: Behavior
     requests: list[Request] = field(default_factory=list)
     connections: int = 0
+    scheme: str = "http"
 
     @property
     def url(self) -> str:
         """Where it listens."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"{self.scheme}://127.0.0.1:{self.port}"
 
 
 def answer(status: int = 200, body: bytes = b"", *headers: str) -> Behavior:
@@ -53,9 +55,9 @@ async def hang(_: asyncio.StreamWriter) -> None:
 
 
 @asynccontextmanager
-async def serving(behavior: Behavior) -> AsyncIterator[Server]:
-    """A server for as long as the context lasts."""
-    state = Server(0, behavior)
+async def serving(behavior: Behavior, tls: ssl.SSLContext | None = None) -> AsyncIterator[Server]:
+    """A server for as long as the context lasts, with TLS if it has a certificate."""
+    state = Server(0, behavior, scheme="https" if tls else "http")
     tasks: set[asyncio.Task[None] | None] = set()
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -68,7 +70,7 @@ async def serving(behavior: Behavior) -> AsyncIterator[Server]:
                 await state.behavior(writer)
         writer.close()
 
-    server = await asyncio.start_server(connected, "127.0.0.1", 0)
+    server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=tls)
     state.port = server.sockets[0].getsockname()[1]
     try:
         yield state

@@ -5,6 +5,9 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from google.protobuf.json_format import MessageToJson, Parse
+from in_toto_attestation.v1 import statement_pb2
+from in_toto_attestation.v1.statement import Statement
 
 from agentrollouts.cli.record.verify import BROKEN, HOLDS, WRONG_USE
 from agentrollouts.core.record.verify import Known, verify
@@ -58,6 +61,21 @@ def test_what_is_signed_can_be_verified_again(tmp_path: Path, capsys: pytest.Cap
     for records in (predicate["records"], RECORDS.objects):
         verification = verify(records, Known((predicate["head"],)))
         assert (verification.broken, verification.is_covered) == (None, True)
+
+
+def test_the_library_of_in_toto_reads_what_is_exported(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It accepts the Statement, and what it writes holds: for it all numbers are floats, such as 2.0."""
+    assert main(["export-record", written(tmp_path, RECORDS), "--attempt", "2"]) == HOLDS
+
+    read = Statement.copy_from_pb(Parse(capsys.readouterr().out, statement_pb2.Statement()))
+    read.validate()
+    again = json.loads(MessageToJson(read.pb))["predicate"]
+    path = tmp_path / "again.json"
+    path.write_text(json.dumps(again["records"]))
+    assert '"attempt": 2.0' in path.read_text()
+    assert main(["verify-record", str(path), "--head", again["head"]]) == HOLDS
 
 
 def test_a_broken_record_is_exported_only_on_request(

@@ -10,7 +10,7 @@ import pytest
 from agentrollouts.adapters.cluster.errors import ForbiddenError, NotFoundError, UnavailableError
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.cli.online.records import KIND, Fetched, fetched
-from agentrollouts.cli.record.verify import WRONG_USE
+from agentrollouts.cli.record.verify import BROKEN, WRONG_USE
 from agentrollouts.core.record.chain import sealed
 from agentrollouts.core.record.verify import Known, verify
 from agentrollouts.main import main
@@ -128,6 +128,25 @@ async def test_what_cannot_be_read_is_reported() -> None:
     api.fail("get AgentRollout", UnavailableError("no"))
     with pytest.raises(UnavailableError):
         await looked(api)
+
+
+@pytest.mark.parametrize("command", ["verify-record", "export-record"])
+def test_a_rollout_without_a_record_is_not_verified(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It was restored without its status, so its records are of an earlier uid: exit code 2, and never 0."""
+    restored = Fetched(
+        (), None, (), "5 records are of an earlier rollout of that name; verify them as files."
+    )
+    monkeypatch.setattr("agentrollouts.cli.online.records.fetch_records", lambda *_: restored)
+
+    assert main([command, "--rollout", AGENT]) == WRONG_USE
+    said = f"AgentRollout {AGENT} has no record yet. 5 records are of an earlier rollout of that name; "
+    assert capsys.readouterr() == ("", f"{said}verify them as files.\n")
+
+    removed = Fetched((), RECORDS.head, (), "")
+    monkeypatch.setattr("agentrollouts.cli.online.records.fetch_records", lambda *_: removed)
+    assert main([command, "--rollout", AGENT]) == BROKEN
 
 
 @pytest.mark.parametrize("command", ["verify-record", "export-record"])

@@ -80,6 +80,21 @@ def test_the_newest_attempt_is_the_default(tmp_path: Path, capsys: pytest.Captur
     assert f"# {AGENT}, attempt 2" in capsys.readouterr().out
 
 
+def test_the_newest_attempt_is_the_last_one_also_after_a_clock_was_set_back(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Attempts are ordered by number; times order only rollouts of one name, of which each has its own."""
+    records = [json.loads(json.dumps(each)) for each in some_records(5, attempts=4).objects]
+    for each in records:
+        if each["spec"]["attempt"] == 4:
+            each["spec"]["entries"][0]["time"] = "2026-01-01T00:00:00Z"
+    path = tmp_path / "records.json"
+    path.write_text(json.dumps({"kind": "List", "items": records}))
+
+    assert main(["report", AGENT, "-f", str(path)]) == 0
+    assert f"# {AGENT}, attempt 4" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "sentence"),
     [

@@ -18,6 +18,9 @@ from agentrollouts.settings.sources import PrometheusSource
 
 SECRET = "s3cr3t-tenant-value"  # noqa: S105 - it protects nothing
 
+HERE = __file__
+"""A file that exists."""
+
 
 def written(folder: Path, text: str) -> Path:
     """A settings file with this text."""
@@ -179,7 +182,7 @@ def test_all_problems_are_told_at_once_with_place_and_cure(tmp_path: Path) -> No
         "- prometheus[0].headers.A: must be one line without spaces around it",
         "- prometheus[0].timeOutSeconds: unknown key; did you mean timeoutSeconds?",
         "- prometheus[1].url: must be an address such as http://prometheus.monitoring:9090",
-        "- prometheus[1].caFile: Path does not point to a file",
+        "- prometheus[1].caFile: is not a file; correct the path, or mount what it names",
         "- limits.gates_per_rollout: unknown key; did you mean gatesPerRollout?",
         "- workers: Input should be less than or equal to 64",
         f"- zebra: unknown key; known here: {keys}",
@@ -217,14 +220,26 @@ def test_all_problems_are_told_at_once_with_place_and_cure(tmp_path: Path) -> No
         ),
         (
             "hooks: {endpoints: [{name: a, url: 'http://a', secretFile: /no/such/file}]}",
-            "- hooks.endpoints[0].secretFile: Path does not point to a file",
+            "- hooks.endpoints[0].secretFile: is not a file; correct the path, or mount what it names",
         ),
         (
-            "hooks: {endpoints: [{name: a, url: 'http://u:p@a', secretFile: /dev/null}]}",
+            f"prometheus: [{{name: a, url: 'https://a', caFile: /{'x' * 300}}}]",
+            "- prometheus[0].caFile: is not a file; correct the path, or mount what it names",
+        ),
+        (
+            f"alertmanagers: [{{name: a, url: 'http://a', caFile: {HERE}}}]",
+            "- alertmanagers[0].caFile: has no effect without TLS; begin url with https, or remove it",
+        ),
+        (
+            f"hooks: {{endpoints: [{{name: a, url: 'http://a', secretFile: {HERE}, caFile: {HERE}}}]}}",
+            "- hooks.endpoints[0].caFile: has no effect without TLS; begin url with https, or remove it",
+        ),
+        (
+            f"hooks: {{endpoints: [{{name: a, url: 'http://u:p@a', secretFile: {HERE}}}]}}",
             "must not contain a user or password; requests are signed with secretFile",
         ),
         (
-            "hooks: {endpoints: [{name: a, url: 'http://a/?key=1', secretFile: /dev/null}]}",
+            f"hooks: {{endpoints: [{{name: a, url: 'http://a/?key=1', secretFile: {HERE}}}]}}",
             "must not contain a query or a fragment; give an address that ends with a path",
         ),
         (

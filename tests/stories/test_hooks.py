@@ -364,6 +364,26 @@ def test_the_snapshot_of_the_bad_release_is_kept_until_its_hooks_have_ended() ->
     assert [owner.kind for owner in given_up.owner_references if owner.uid == UID] == []
 
 
+@pytest.mark.parametrize("percent", [100, 30])
+def test_no_hook_before_traffic_starts_while_the_agent_is_switched_off(percent: int) -> None:
+    """What it prepares would be old once the attempt begins, so it runs after that; one that runs ends."""
+    queue = {"service": {"name": "human-queue", "port": 8080}}
+    world = a_world_with(KEEP, {**KEEP, "name": "second"}, fallback=queue)
+    world.jobs.seconds = 120
+    world.ship(NEW)
+    world.run(10)
+    world.act(ActionType.SWITCH_OFF, percent=percent)
+    world.run(3600)
+    assert states(world) == {"keep 2": "Succeeded", "second 2": "Waiting"}
+    assert ready(world)[0] == Reason.SWITCHED_OFF
+
+    assert world.status.detour is not None
+    world.act(ActionType.SWITCH_ON, detour=world.status.detour.id)
+    world.run(30)
+    assert (states(world), world.state) == ({"keep 2": "Succeeded", "second 2": "Running"}, State.PENDING)
+    world.run_until(State.CANARY, within=300)
+
+
 def test_at_rest_nothing_is_read() -> None:
     """A day with hooks that have ended costs no request."""
     world = rolled_back(a_world_with(KEEP, RESTORE))

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from campaigns.cluster.lanes.recorder import Manifest
-from testkit.cron_jobs import a_cron_job, hook_rights
+from testkit.hooks import a_cron_job, hook_rights
 
 KEEP: Final = "keep"
 REPAIR: Final = "repair"

@@ -9,7 +9,6 @@ import ssl
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import aiohttp
@@ -46,11 +45,6 @@ class Connections:
         return aiohttp.ClientSession(
             connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False, auto_decompress=False
         )
-
-
-def trust_of(url: str, ca_file: Path | None) -> ssl.SSLContext | None:
-    """Whom to trust at an address; None without TLS. Raises `OSError` if the file is not readable."""
-    return ssl.create_default_context(cafile=ca_file) if url.startswith("https:") else None
 
 
 Lookup = tuple[socket.AddressFamily, socket.SocketKind, int, str, tuple[Any, ...]]

@@ -70,7 +70,8 @@ class Rollback(ApiModel):
     absent, a held attempt waits until someone decides."""
     last_resort: LastResort = LastResort.HOLD
     """What follows at rest if stable fails and cannot be rolled back to any release. Hold: stable serves on.
-    Fallback: all traffic goes to `fallback` until someone switches the agent on. Defaults to Hold."""
+    Fallback: all traffic goes to `fallback` until someone switches the agent on, or another agent that is the
+    fallback cannot answer. Defaults to Hold."""
     hooks_after: Annotated[
         tuple[HarmCause, ...], Field(min_length=1, max_length=6, json_schema_extra=LIST_SET)
     ] = HOOKS_AFTER

@@ -2,10 +2,10 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, FilePath
+from pydantic import AfterValidator, Field
 
 from agentrollouts.settings.section import Section
-from agentrollouts.settings.sources import Named, checked_address, distinct_names
+from agentrollouts.settings.sources import CaFile, ExistingFile, Named, checked_address, distinct_names
 
 
 def _checked(url: str) -> str:
@@ -26,11 +26,11 @@ class Endpoint(Named):
 
     url: Address
     """Its whole address. Redirects are not followed and no proxy is used."""
-    secret_file: FilePath
+    secret_file: ExistingFile
     """File with the secret that signs requests, `whsec_` and base64 of 24 to 64 bytes; read again for every
     request. With a second one in another line, for a rotation, requests have a signature by each."""
-    ca_file: FilePath | None = None
-    """File with the certificates to trust instead of the system's."""
+    ca_file: CaFile | None = None
+    """File with the certificates to trust instead of the system's; read again for every request."""
 
 
 class HookSettings(Section):

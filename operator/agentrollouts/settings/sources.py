@@ -4,12 +4,15 @@ Addresses and credentials are in the settings: a tenant who could name an addres
 connect to any server that it can reach.
 """
 
+import os.path
 from collections.abc import Mapping
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, FilePath, SecretStr, StringConstraints
+from pydantic import AfterValidator, Field, SecretStr, StringConstraints, ValidationInfo
+from pydantic_core import PydanticCustomError
 
 from agentrollouts.settings.section import DnsLabel, LabelName, Section
 
@@ -48,6 +51,22 @@ def _checked_header(value: SecretStr) -> SecretStr:
     return value
 
 
+def _checked_file(path: Path) -> Path:
+    if not os.path.isfile(path):  # noqa: PTH113 - the method of Path raises where a folder is closed to us
+        raise PydanticCustomError("path_not_file", "is not a file; correct the path, or mount what it names")
+    return path
+
+
+def _used_by_tls(path: Path, info: ValidationInfo) -> Path:
+    if urlsplit(info.data.get("url", "https:")).scheme != "https":
+        raise ValueError("has no effect without TLS; begin url with https, or remove it")
+    return path
+
+
+ExistingFile = Annotated[Path, AfterValidator(_checked_file)]
+"""A file that is there when the settings are read."""
+CaFile = Annotated[ExistingFile, AfterValidator(_used_by_tls)]
+"""Certificates to trust, of a section whose `url` is declared before."""
 HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,64}$")]
 HeaderValue = Annotated[SecretStr, AfterValidator(_checked_header)]
 Url = Annotated[str, Field(max_length=2048), AfterValidator(_checked_url)]
@@ -79,13 +98,13 @@ class Server(Named):
 
     url: Url
     """Its address, without the path of the API. Redirects are not followed and no proxy is used."""
-    bearer_token_file: FilePath | None = None
+    bearer_token_file: ExistingFile | None = None
     """File with the token to send; read again for every request, as such tokens rotate."""
-    ca_file: FilePath | None = None
-    """File with the certificates to trust instead of the system's."""
+    ca_file: CaFile | None = None
+    """File with the certificates to trust instead of the system's; read again for every connection."""
     headers: Mapping[HeaderName, HeaderValue] = Field(default={}, max_length=16)
     """Headers to send, such as X-Scope-OrgID. The values are never logged."""
-    header_files: Mapping[HeaderName, FilePath] = Field(default={}, max_length=16)
+    header_files: Mapping[HeaderName, ExistingFile] = Field(default={}, max_length=16)
     """Headers to send whose values are in files; read again for every request."""
     timeout_seconds: float = Field(strict=True, default=5.0, ge=0.05, le=60)
     """How long one request may take, with everything. To wait for other requests does not count."""

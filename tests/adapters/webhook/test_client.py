@@ -197,7 +197,10 @@ async def test_what_cannot_be_called_is_a_sentence_without_addresses(secret: Pat
         "was not called: its secret is not whsec_ and the base64 of 24 to 64 bytes; ask the administrator to "
         "correct it"
     )
-    assert missing.text.startswith("was not called: its secret or certificates cannot be read")
+    assert missing.text == (
+        "was not called: hooks.endpoints[].secretFile cannot be read: No such file or directory; ask the "
+        "administrator to correct it"
+    )
     assert {each.status for each in (gone, unknown, garbled, malformed, missing)} == {None}
 
 

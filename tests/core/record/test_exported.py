@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agentrollouts.core.record.chain import hash_of
 from agentrollouts.core.record.exported import Line, read_line
 from agentrollouts.core.record.stored import Break, Place
 from agentrollouts.core.record.strict_json import read_json
@@ -99,6 +100,14 @@ def test_json_has_one_meaning(text: str, problem: str) -> None:
     """What two readers take for two different values is refused."""
     with pytest.raises(ValueError, match=problem):
         read_json(text)
+
+
+@given(st.integers(-(2**53) + 1, 2**53 - 1))
+def test_an_integer_that_is_written_as_a_float_is_the_same_number(number: int) -> None:
+    """As RFC 8785 has it, so that its hash is the same; a tool of in-toto writes records so."""
+    read = read_json(f'{{"a": {float(number)!r}}}')
+
+    assert (read, type(read["a"]), hash_of(read)) == ({"a": number}, int, hash_of({"a": number}))
 
 
 def test_unreadable_lines_are_breaks() -> None:

@@ -15,7 +15,7 @@ from typing import Any, Final
 import pytest
 
 from sandbox.errors import CommandError
-from testkit.cron_jobs import a_cron_job
+from testkit.hooks import a_cron_job
 from tests.e2e.api import Manifest
 from tests.e2e.hooks.clerks import AGENT, BAD, CUSTOMERS, GOOD, NEW, Clerks, Store
 from tests.e2e.hooks.pods import Pods, run

@@ -254,6 +254,28 @@ def test_an_alertmanager_that_hangs_delays_no_other(caplog: pytest.LogCaptureFix
     ]
 
 
+def test_each_problem_of_an_alertmanager_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    """A new one is said, though posts failed before; one that comes and goes makes no line each minute."""
+    desk, given = Desk(), iter(["no connection", "expired", "no connection", "expired", "", "expired"])
+    caplog.set_level(logging.INFO)
+
+    def answer(_: str) -> Result:
+        problem = next(given, "")
+        return Result(Outcome.UNREACHABLE if problem else Outcome.ACCEPTED, problem)
+
+    desk.answer = answer
+    played(desk, (1.0, lambda: desk.note(rolled_back())), until=440)
+
+    failed, again = "Failed to post alerts to Alertmanager one: ", "Alertmanager one takes alerts again"
+    assert caplog.messages == [
+        f"{failed}no connection",
+        f"{failed}expired",
+        again,
+        f"{failed}expired",
+        again,
+    ]
+
+
 def test_a_bug_is_logged_and_the_task_continues(caplog: pytest.LogCaptureFixture) -> None:
     """The operator rolls back whatever becomes of alerts."""
     desk = Desk()

@@ -237,6 +237,65 @@ def test_the_last_resort_is_hold_while_the_other_agent_cannot_answer(is_there: b
     assert message(world, FALLBACK_NOT_READY).endswith("`rollback.lastResort` is Hold") == (not is_there)
 
 
+RESORT: Final[dict[str, Any]] = {
+    "gates": [LEAK],
+    "watch": {"intervalSeconds": 60},
+    "rollback": {"lastResort": "Fallback"},
+}
+
+
+@pytest.mark.parametrize("deserted", [True, False])
+def test_a_last_resort_ends_once_the_other_agent_cannot_answer(deserted: bool) -> None:  # noqa: FBT001 each case
+    """It is Hold then; stable serves again as soon as it can. A SwitchOff of a person lasts."""
+    world = a_world_at_rest(OLD, **{**TO_FAQ, **RESORT})
+    world.fallback = lead_of(FAQ, serving(FIRST))
+    world.agents[OLD] = Behavior(failed=0.9)
+    world.run(1800)
+    assert world.shares() == {service_of(FIRST): 100}
+    detour = world.status.detour
+    assert detour is not None
+
+    world.deserted = {OLD} if deserted else set()
+    world.fallback = lead_of(FAQ, switched_off(100))
+    world.run(60)
+    assert (world.status.detour == detour, world.shares()) == (deserted, {OLD: 0 if deserted else 100})
+    world.deserted = set()
+    world.run(60)
+    [told] = world.told(Reason.DETOUR_ENDED)
+    why = "AgentRollout faq-agent is switched off itself"
+    assert told == f"Detour {detour.id} ended, since {why}; {OLD} gets the traffic again"
+    world.run(1800)
+    assert (world.status.detour, world.ready_reason()) == (None, "NoHealthyTarget")
+
+    switch_off(world)
+    world.run(600)
+    assert world.shares() == {OLD: 0}
+
+
+def test_of_two_agents_that_fail_in_one_instant_one_answers_for_both() -> None:
+    """Each saw the other serve when it was switched off; the first by name returns, and nothing repeats."""
+    first = a_world_at_rest(OLD, **{**TO_FAQ, **RESORT, "fallback": {"rollout": {"name": "zeta"}}})
+    second = a_world_at_rest(OLD, **{**TO_FAQ, **RESORT, "fallback": {"rollout": {"name": "alpha"}}})
+    seen = list[tuple[bool, bool]]()
+    for world in (first, second):
+        world.agents[OLD] = Behavior(failed=0.9)
+    for _ in range(360):
+        one, two = first.status.to_json(), second.status.to_json()
+        first.fallback, second.fallback = (
+            lead_of("zeta", {"status": two}),
+            lead_of("alpha", {"status": one}),
+        )
+        for world in (first, second):
+            world.settle()
+            world.run(5)
+        are_off = first.status.detour is not None, second.status.detour is not None
+        seen += [are_off] if are_off not in seen[-1:] else []
+
+    assert seen == [(False, False), (True, True), (False, True)]
+    assert (first.shares(), second.shares()) == ({OLD: 100}, {OLD: 100})
+    assert first.ready_reason() == "NoHealthyTarget"
+
+
 def test_a_rule_of_someone_else_needs_each_service_of_the_other_agent() -> None:
     """The weight follows what it serves; while the rule lacks the Service, all weights are 0."""
     world = a_world_at_rest(OLD, **{**TO_FAQ, "traffic": BY_PATCH})

@@ -21,6 +21,7 @@ from tests.stories.test_hooks import (
     BAD,
     PLAN,
     RESTORE,
+    environment,
     ready,
     recovered,
     rolled_back,
@@ -301,7 +302,7 @@ def test_a_hook_can_change_from_a_webhook_to_a_job_and_back() -> None:
     world.act(ActionType.REDO_HOOK, attempt=2, hook="refund")
     world.run(120)
     failed = entry(world)
-    assert (failed.state, failed.webhook, len(world.jobs.of("refund"))) == (HookState.FAILED, None, 1)
+    assert (failed.state, failed.webhook, len(world.jobs.of("refund"))) == (HookState.FAILED, None, 2)
     world.edit(lambda builder: builder.planning(hooks=[REFUND]))
     world.webhooks.respond = lambda _: Response(200)
     world.act(ActionType.REDO_HOOK, attempt=2, hook="refund", name="again")
@@ -309,6 +310,26 @@ def test_a_hook_can_change_from_a_webhook_to_a_job_and_back() -> None:
     done = entry(world)
     assert (done.state, done.job, done.job_uid) == (HookState.SUCCEEDED, None, None)
     assert done.at is Moment.AFTER_ROLLBACK
+
+
+@pytest.mark.parametrize("requests", [1, 2, 3, 4])
+def test_a_series_that_changes_to_jobs_has_two_of_them(requests: int) -> None:
+    """However many requests were made before; their numbers do not repeat."""
+    world = a_world_with(REFUND)
+    world.webhooks.respond = lambda _: Response(503)
+    rolled_back(world)
+    while entry(world).tries < requests or entry(world).state is not HookState.WAITING:
+        world.run(1)
+    made = len(world.webhooks.received)
+    world.jobs.succeeds = lambda _: False
+    job = {"name": "refund", "at": "AfterRollback", "job": {"cronJob": "refund"}}
+    world.edit(lambda builder: builder.planning(hooks=[job]))
+    world.run(600)
+
+    assert (entry(world).state, entry(world).webhook) == (HookState.FAILED, None)
+    tries = [json.loads(environment(each)["JSON"])["try"] for each in world.jobs.of("refund")]
+    assert (len(tries), min(tries) > made, tries[1] - tries[0]) == (2, True, 1)
+    assert len(world.webhooks.received) == made >= requests
 
 
 def test_a_release_that_is_replaced_while_its_hook_waits_needs_it_no_longer() -> None:

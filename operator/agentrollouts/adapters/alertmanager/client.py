@@ -16,12 +16,15 @@ from typing import Final, Protocol
 
 import aiohttp
 
-from agentrollouts.adapters.connections import Connections, trust_of
+from agentrollouts.adapters.connections import Connections
 from agentrollouts.adapters.headers import Headed, headers_of
+from agentrollouts.adapters.tls import advice_of, trouble_of, trust_of
 
 THREADS: Final = 4
 """If names that are not found occupy all of them, posts fail."""
 
+SECTION: Final = "alertmanagers[]"
+"""Path of Alertmanagers in the settings."""
 _PATH: Final = "/api/v2/alerts"
 _HEADERS: Final = {"Content-Type": "application/json", "User-Agent": "agentrollouts"}
 
@@ -79,7 +82,7 @@ class Client(Connections):
         except TimeoutError:
             return Result(Outcome.TIMEOUT, f"no response within {seconds:g} s")
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            return Result(Outcome.UNREACHABLE, _cause(error))
+            return Result(Outcome.UNREACHABLE, _cause(error, server))
         if status == HTTPStatus.OK:
             return Result(Outcome.ACCEPTED)
         return Result(Outcome.REFUSED, f"it answered {status}")
@@ -97,18 +100,20 @@ class Client(Connections):
 
 
 def _read(server: Server) -> tuple[dict[str, str], ssl.SSLContext | None]:
-    """Headers with secrets, and whom to trust. Raises `OSError` if a file is not readable."""
+    """Headers with secrets, and whom to trust. Raises `OSError`, `TrustError`."""
     return {**_HEADERS, **headers_of(server)}, trust_of(server.url, server.ca_file)
 
 
-def _cause(error: Exception) -> str:
+def _cause(error: Exception, server: Server) -> str:
     """What the operating system says of it, or the kind of error."""
+    if trouble := trouble_of(error, SECTION, server.ca_file):
+        return str(trouble)
     if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError) and error.filename:
         return f"cannot read {error.filename}: {error.strerror}"
-    if isinstance(error, aiohttp.ClientConnectorCertificateError | ssl.SSLError):
-        return "its certificate is not trusted; set caFile"
     if isinstance(error, OSError) and error.strerror:
         return f"no connection: {error.strerror}"
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return "no connection: it was closed"
     if isinstance(error, ValueError):
         return "a header has an invalid value; check the settings and their files"
-    return f"no answer ({type(error).__name__})"
+    return f"no answer ({type(error).__name__}){advice_of(server.url, SECTION)}"

@@ -180,7 +180,7 @@ class Prometheus:
             with exchange, send(self._adapter, self._source, question.path, question.form) as response:
                 body = read_body(response)
         except FAILURES as error:
-            return failure(error)
+            return failure(error, self._source)
         if len(body) > MAX_BYTES:
             return QueryError(QueryErrorKind.TOO_LARGE, f"its response is longer than {MAX_BYTES} bytes")
         if response.status_code != HTTPStatus.OK:

@@ -17,6 +17,7 @@ from agentrollouts.adapters.headers import headers_of
 from agentrollouts.adapters.prometheus.envelope import QueryError, QueryErrorKind
 from agentrollouts.adapters.prometheus.exchange import POOLS
 from agentrollouts.adapters.prometheus.source import Source
+from agentrollouts.adapters.tls import TrustError, trouble_of, trust_of
 
 MAX_BYTES: Final = 1 << 20
 """The longest body that is read. Parsing 62 MB was seen to hold the interpreter's lock, and so the loop,
@@ -24,6 +25,9 @@ for 1.6 s."""
 
 FAILURES: Final = (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError)
 """What an exchange can raise."""
+
+SECTION: Final = "prometheus[]"
+"""Path of servers in the settings."""
 
 _PART: Final = 1 << 18
 """Bytes read at a time."""
@@ -74,8 +78,10 @@ def read_body(response: requests.Response) -> bytes:
     return body
 
 
-def failure(error: Exception) -> QueryError:
+def failure(error: Exception, source: Source) -> QueryError:
     """What one of `FAILURES` means."""
+    if problem := _trouble(error, source):
+        return QueryError(QueryErrorKind.UNREACHABLE, problem)
     if isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError | TimeoutError):
         return QueryError(QueryErrorKind.TIMEOUT, "it did not continue in time")
     cause = _system_error(error)
@@ -88,6 +94,16 @@ def failure(error: Exception) -> QueryError:
             QueryErrorKind.UNREACHABLE, "a header has an invalid value; check the settings and their files"
         )
     return QueryError(QueryErrorKind.MALFORMED, "its response ends early, or is not HTTP")
+
+
+def _trouble(error: Exception, source: Source) -> str:
+    """What is wrong with TLS; empty if nothing is. The certificates were read within libraries."""
+    try:
+        if source.ca_file:
+            trust_of(source.url, source.ca_file)
+    except TrustError as problem:
+        error = problem
+    return str(trouble_of(error, SECTION, source.ca_file) or "")
 
 
 def _system_error(error: BaseException | None) -> OSError | None:

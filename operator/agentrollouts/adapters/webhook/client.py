@@ -15,11 +15,14 @@ from typing import Final, Protocol
 
 import aiohttp
 
-from agentrollouts.adapters.connections import Connections, trust_of
+from agentrollouts.adapters.connections import Connections
+from agentrollouts.adapters.tls import TrustError, advice_of, trouble_of, trust_of
 from agentrollouts.adapters.webhook.signing import SecretError, keys_of, signed
 from agentrollouts.core.recovery.hooks.response import MAX_BODY, Call, Response, quoted
 
 THREADS: Final = 8
+SECTION: Final = "hooks.endpoints[]"
+"""Path of endpoints in the settings."""
 READ_SECONDS: Final = 5.0
 """Limit for the body of a refusal; without it, the status code says enough."""
 _HEADERS: Final = {
@@ -64,7 +67,7 @@ class Client(Connections):
         except TimeoutError:
             return Response(text=f"did not respond within {call.seconds:g} s")
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            return Response(text=_cause(error))
+            return Response(text=_cause(error, endpoint))
 
     async def _post(
         self, url: str, headers: dict[str, str], body: bytes, trust: ssl.SSLContext | None
@@ -89,23 +92,30 @@ async def _beginning(response: aiohttp.ClientResponse) -> str:
 
 
 def _read(endpoint: Endpoint) -> tuple[tuple[bytes, ...], ssl.SSLContext | None]:
-    """Keys, read for each request since they rotate, and whom to trust. Raises `OSError`, `SecretError`."""
-    trust = trust_of(endpoint.url, endpoint.ca_file)
-    return keys_of(endpoint.secret_file.read_text(errors="replace")), trust
+    """Keys, read for each request since they rotate, and whom to trust.
+
+    Raises:
+        SecretError: its secret cannot be read or used.
+        TrustError: its certificates cannot.
+    """
+    try:
+        keys = keys_of(endpoint.secret_file.read_text(errors="replace"))
+    except OSError as error:
+        raise SecretError(f"{SECTION}.secretFile cannot be read: {error.strerror}") from None
+    return keys, trust_of(endpoint.url, endpoint.ca_file)
 
 
-def _cause(error: Exception) -> str:
+def _cause(error: Exception, endpoint: Endpoint) -> str:
     """What went wrong, without paths and addresses, as tenants read it."""
     if isinstance(error, SecretError):
         return f"was not called: {error}; ask the administrator to correct it"
-    if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError):
-        return (
-            "was not called: its secret or certificates cannot be read; ask the administrator to correct it"
-        )
-    if isinstance(error, aiohttp.ClientConnectorCertificateError | ssl.SSLError):
-        return "has a certificate that is not trusted; ask the administrator to set its caFile"
+    if trouble := trouble_of(error, SECTION, endpoint.ca_file):
+        what = "was not called" if isinstance(error, TrustError) else "could not be reached"
+        return f"{what}: {trouble.problem}; ask the administrator to {trouble.remedy}"
     if isinstance(getattr(error, "os_error", error), socket.gaierror):
         return "could not be reached: its name is unknown"
     if isinstance(error, OSError) and error.errno:
         return f"could not be reached: {os.strerror(error.errno)}"
-    return f"gave no valid response ({type(error).__name__})"
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return "could not be reached: the connection was closed"
+    return f"gave no valid response ({type(error).__name__}){advice_of(endpoint.url, SECTION)}"

@@ -109,6 +109,19 @@ Time = Annotated[
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
 """An instant in UTC, to the microsecond; RFC 3339 with a `Z` outside."""
+_CLOCK: Final = r"[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?"
+_OFFSET: Final = r"([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])"
+WrittenTime = Annotated[
+    Time,
+    WithJsonSchema(
+        {
+            "type": "string",
+            "format": "date-time",
+            "pattern": rf"^[1-9][0-9]{{3}}-[0-9]{{2}}-[0-9]{{2}}[Tt]{_CLOCK}{_OFFSET}$",
+        }
+    ),
+]
+"""An instant that a person writes. Of `date-time`, the API server checks neither the year nor the offset."""
 
 
 def cleaned(limit: int) -> Callable[[object], object]:

@@ -10,7 +10,15 @@ from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import ConfigDict, Field
 
-from agentrollouts.api.model.base import SECONDS_MAX, ApiModel, DnsLabel, ObjectName, ReleaseName, Time
+from agentrollouts.api.model.base import (
+    SECONDS_MAX,
+    ApiModel,
+    DnsLabel,
+    ObjectName,
+    ReleaseName,
+    Time,
+    WrittenTime,
+)
 from agentrollouts.api.model.marks import AGE, LIST_SET, Column, Resource, cel, rules
 from agentrollouts.api.names import API_VERSION
 from agentrollouts.api.objects import Conditions, ObjectMeta
@@ -118,9 +126,9 @@ class FreezeSpec(ApiModel):
     selector: Annotated[Mapping[str, LabelValue], Field(min_length=1, max_length=16)] | None = None
     """Labels of the AgentRollouts that it covers. Anyone who may edit a rollout may change its labels, so a
     freeze that must hold uses names, or neither."""
-    start_time: Time | None = None
+    start_time: WrittenTime | None = None
     """Time from which it is active. If absent, from its creation on."""
-    end_time: Time | None = None
+    end_time: WrittenTime | None = None
     """Time until which it is active. If absent, until it is deleted."""
     windows: Annotated[tuple[FreezeWindow, ...], Field(min_length=1, max_length=16)] | None = None
     """Spans of time that come again and again, between `startTime` and `endTime`. If absent, it is active all

@@ -138,8 +138,8 @@ class HookStatus(ApiModel):
     """State: Waiting, Running, Succeeded, Failed, Waived, or NotNeeded because the attempt ended, the plan no
     longer has the hook, or the bad release has none of its tools."""
     tries: Annotated[int, Field(ge=0, le=10_000)] = 0
-    """Number of Jobs or requests that were started for it: two Jobs or five requests at most for each series.
-    """
+    """Number of the newest Job or request: each series has two Jobs or five requests at most, and that of a
+    Job begins with an odd number."""
     job: ObjectName | None = None
     """Name of the newest Job. Absent before the first one."""
     job_uid: Annotated[str, Field(max_length=64)] | None = None

@@ -44,7 +44,10 @@ def gathered(options: argparse.Namespace) -> Material:
 
         stored = fetch_records(options.rollout, options.namespace)
         known = replace(known, latest=stored.head, pending=stored.pending)
-        return Material(stored.records, known, unread, stored.note)
+        material = Material(stored.records, known, unread, stored.note)
+        if not (stored.records or material.verification.broken):
+            raise WrongUseError(f"AgentRollout {options.rollout} has no record yet. {stored.note}".rstrip())
+        return material
     records: list[object] = []
     for name in options.files:
         found = read_records(name)

@@ -88,7 +88,9 @@ def _chosen(known: Iterable[AttemptRecord], options: argparse.Namespace) -> Atte
         raise WrongUseError(
             f"--namespace: must be set, since {' and '.join(sorted(places))} have that rollout"
         )
-    return max(fitting, key=lambda each: each.entries[0].time, default=None)
+    newest = max(fitting, key=lambda each: each.entries[0].time, default=None)
+    same = (each for each in fitting if newest and each.uid == newest.uid)
+    return max(same, key=lambda each: each.number, default=None)  # a clock can have been set back
 
 
 def _found(options: argparse.Namespace) -> Found:

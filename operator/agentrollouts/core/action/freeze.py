@@ -147,10 +147,9 @@ def status_of(freeze: AgentFreeze, home: str | None, now: datetime) -> FreezeSta
     if freeze.spec.namespaces and freeze.metadata.namespace != home:
         message += "; `namespaces` has no effect outside of the namespace of the operator"
     news = condition(ACTIVE, what.status, what.reason, message, generation=generation, now=now)
+    known = tuple(each for each in freeze.status.conditions if each.type == ACTIVE)  # others: it was invalid
     return FreezeStatus(
-        observed_generation=generation,
-        active_until=what.until,
-        conditions=set_condition(freeze.status.conditions, news),
+        observed_generation=generation, active_until=what.until, conditions=set_condition(known, news)
     )
 
 

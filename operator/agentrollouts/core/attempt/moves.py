@@ -156,6 +156,8 @@ class RollBackStable:
     trigger: Trigger
     reason: Reason
     message: str
+    ended: LastDetour | None = None
+    """The detour that ends with it, since its standby was made from stable; None if there is none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,6 +103,11 @@ def _roll_back_stable(progress: Progress, move: moves.RollBackStable) -> Progres
     begun = progress.then(stable=move.target, canary=bad, attempt=attempt, gates=(), course=())
     if weights := status.weights:  # what the route showed as stable's share is the canary's now
         begun = begun.then(weights=WeightsStatus(stable=weights.canary, canary=weights.stable))
+    if move.ended and move.ended.standby:
+        why = f"{move.ended.standby.release} was made from {bad.release}"
+        told = f"Detour {move.ended.id} ended, since {why}; {move.target.release} gets the traffic"
+        begun = begun.then(detour=None, last_detour=move.ended, watched=(), caps=())
+        begun = begun.tell(Reason.DETOUR_ENDED, told)
     is_measured = move.trigger not in {Trigger.ACTION, Trigger.GROUP}
     is_unproved = is_measured and move.reason is not Reason.ROUTE_MARKED
     return _roll_back(begun, moves.RollBack(move.trigger, move.reason, move.message, is_unproved))

@@ -9,6 +9,8 @@ from typing import Any, NoReturn
 
 from agentrollouts.api.model.text import writable
 
+LARGEST = 2**53
+"""Below this, each integer is a number of its own for every reader."""
 _SHOWN = 120
 """Characters of a name that a sentence repeats."""
 
@@ -32,9 +34,15 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
+def _number(text: str) -> float:
+    """A number as RFC 8785 has it, where `2.0` is 2: tools that know no integers write it so."""
+    value = float(text)
+    return int(value) if value.is_integer() and abs(value) < LARGEST else value
+
+
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not a number of JSON")
 
 
-DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse)
+DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse, parse_float=_number)
 """Reads one value; its `raw_decode` reads the first of several."""

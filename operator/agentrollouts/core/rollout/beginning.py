@@ -57,6 +57,8 @@ def awaiting_hooks(s: Situation, move: moves.Move) -> ReleaseRecord | None:
     record = move.record if s.spec.hooks and isinstance(move, moves.Enqueue) else None
     if record is None or _is_return(s, record) or next(_obstacles(s, record), None):
         return None
+    if detours.obstacle(s, is_return=False):
+        return None
     return None if unanswered(s, record, is_return=False) else record
 
 

@@ -151,7 +151,8 @@ def decide(obs: Observation) -> Decision:
 def moved(obs: Observation) -> Upshot:
     """The first half of a decision, with all that a rollback writes; the second half is `conclude`."""
     situation = assess(obs.in_force())
-    return upshot_of(situation, first(_chain(situation.status), situation))
+    move = first(_chain(situation.status), situation)
+    return upshot_of(situation, standbys.gone_with_stable(situation, move))
 
 
 def first(chain: tuple[Check, ...], s: Situation) -> moves.Move:

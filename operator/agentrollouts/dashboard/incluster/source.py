@@ -13,11 +13,15 @@ from aiohttp import web
 from agentrollouts.dashboard.api import ABSENT, CALL_SECONDS, Api, ApiError, Manifest
 from agentrollouts.dashboard.incluster.guard import token
 from agentrollouts.dashboard.reading import Reading
-from agentrollouts.dashboard.source import FIRST_SECONDS, Found, Listed, Part, follow, version
+from agentrollouts.dashboard.source import BEAT_SECONDS, FIRST_SECONDS, Found, Listed, Part, follow, version
 from agentrollouts.dashboard.watched import Name, Selection, Watched, path_of, until
 
 REFUSED: Final = frozenset({401, 403})
 """Answers after which a stream ends: someone took the right away, or the token."""
+LIST_SECONDS: Final = 0.02
+"""Least time between two changes of a list, for each rollout in it: a tab reads all of them each time."""
+LONGEST_SECONDS: Final = BEAT_SECONDS
+"""That time at the most."""
 ROLLOUTS: Final = "agentrollouts"
 ACTIONS: Final = "agentrolloutactions"
 
@@ -56,6 +60,8 @@ class Desk:
             async for is_new in follow(news, lambda: [_shown(each) for each in watches]):
                 yield is_new
                 _check(watches)
+                if is_new and part.name is None:
+                    await asyncio.sleep(min(LONGEST_SECONDS, LIST_SECONDS * len(watches[0].objects)))
         finally:
             for each in tasks:
                 each.cancel()

@@ -130,7 +130,8 @@ class AlertPoster:
         self._may_post = may_post
         self._channel = channel
         self._replaced = asyncio.Event()
-        self._failing: set[str] = set()
+        self._said = dict[str, set[str]]()
+        """Problems of Alertmanagers that take no alerts now, as they were logged."""
 
     def replace(self, settings: Settings) -> None:
         """Use these settings from now on."""
@@ -185,12 +186,12 @@ class AlertPoster:
         return Prepared(body, _until_next(mine, now))
 
     def _log(self, name: str, problem: str) -> None:
-        """Say once that an Alertmanager does not take alerts, and once that it does again."""
-        if problem and name not in self._failing:
-            self._failing.add(name)
+        """Say once why an Alertmanager does not take alerts, also if that changes, and that it does again."""
+        if problem and problem not in self._said.setdefault(name, set()):
+            self._said[name].add(problem)
             logger.warning("Failed to post alerts to Alertmanager %s: %s", name, problem)
-        elif not problem and name in self._failing:
-            self._failing.discard(name)
+        elif not problem and name in self._said:
+            del self._said[name]
             logger.info("Alertmanager %s takes alerts again", name)
 
 

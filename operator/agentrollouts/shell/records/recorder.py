@@ -6,7 +6,7 @@ its record, then its line is exported, and only then it counts as written. Decis
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 from typing import Final, Self
 
@@ -54,6 +54,8 @@ WORKERS: Final = 4
 """Records that are written at a time; each needs a connection."""
 MOST_PARTS: Final = 100
 """Parts of an old record that are deleted."""
+LOOK_BACK: Final = 8
+"""Attempts in a row without a record, before which a new process looks for no older ones."""
 
 
 @dataclass(slots=True)
@@ -96,6 +98,8 @@ class Recorder:
         self._mark = mark
         self._settings = settings
         self._states: dict[Ref, _State] = {}
+        self._deleted: dict[Ref, tuple[str, int]] = {}
+        """UID of a rollout, and the attempt up to which this process has left no record of it."""
         self._errands = Errands(self._serve)
 
     @classmethod
@@ -157,6 +161,7 @@ class Recorder:
     def forget(self, key: Ref) -> None:
         """A rollout is gone. Its records stay; what is unwritten of them is lost with its status."""
         self.forget_entries(key)
+        self._deleted.pop(key, None)
         self._captures.note(key, None)
 
     def forget_entries(self, key: Ref) -> None:
@@ -212,17 +217,45 @@ class Recorder:
             await self._delete_old(key, state, left)
 
     async def _delete_old(self, key: Ref, state: _State, left: RecordStatus) -> None:
-        """The record that is one too many now; that it cannot be deleted stops nothing."""
-        old = left.attempt - state.keep
-        uid = str(state.rollout["metadata"].get("uid", ""))
+        """The records that are too many now; that they cannot be deleted stops nothing.
+
+        The oldest first, so that the chain has no gap, wherever this ends: what is left is deleted next time.
+        """
+        uid, newest = str(state.rollout["metadata"].get("uid", "")), left.attempt - state.keep
         try:
-            for part in range(1, MOST_PARTS if old > 0 else 1):
-                if not await self._records.delete(
-                    Ref(RECORD, key.namespace, record_name(key.name, uid, old, part))
-                ):
-                    return
+            for attempt in reversed([each async for each in self._left_over(key, uid, newest)]):
+                await self._delete(key, uid, attempt)
         except ClusterError as error:
             logger.warning("Failed to delete an old record: %s", error)
+        else:
+            self._deleted[key] = uid, newest
+
+    async def _left_over(self, key: Ref, uid: str, newest: int) -> AsyncIterator[int]:
+        """The attempts up to that one that have a record, the newest first.
+
+        Not each has one: a pending attempt that was superseded made no entry. And `keep` can be less now.
+        """
+        known, cleared = self._deleted.get(key, ("", 0))
+        is_known, missing = known == uid, 0
+        for attempt in range(newest, cleared if is_known else 0, -1):
+            first, second = (
+                _ref(key, uid, attempt, part) for part in (1, 2)
+            )  # the first one is deleted first
+            if await self._records.is_there(first) or await self._records.is_there(second):
+                missing = 0
+                yield attempt
+            elif not is_known and (missing := missing + 1) == LOOK_BACK:
+                return
+
+    async def _delete(self, key: Ref, uid: str, attempt: int) -> None:
+        for part in range(1, MOST_PARTS):
+            is_deleted = await self._records.delete(_ref(key, uid, attempt, part))
+            if not is_deleted and part > 1:
+                return
+
+
+def _ref(key: Ref, uid: str, attempt: int, part: int = 1) -> Ref:
+    return Ref(RECORD, key.namespace, record_name(key.name, uid, attempt, part))
 
 
 def _lasts(error: ClusterError) -> bool:

@@ -95,6 +95,10 @@ class Records:
             return hash_of(evidence)
         raise ConflictError(f"{ref} keeps changing")
 
+    async def is_there(self, ref: Ref) -> bool:
+        """Whether there is such a record. Raises `ClusterError`."""
+        return await self._server.get(ref) is not None
+
     async def delete(self, ref: Ref) -> bool:
         """Delete a record; False if there is none. Raises `ClusterError`."""
         current = await self._server.get(ref)

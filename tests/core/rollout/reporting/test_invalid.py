@@ -6,8 +6,11 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from agentrollouts.api.people.freeze import AgentFreeze
 from agentrollouts.api.rollout import AgentRollout
+from agentrollouts.core.action.freeze import status_of
 from agentrollouts.core.rollout.reporting.invalid import invalid_events, invalid_status
+from testkit.builders.freezes import a_freeze
 from testkit.builders.names import NEW, OLD, START
 from testkit.builders.rollouts import a_rollout
 from tests.gitops_tools import kstatus
@@ -98,3 +101,23 @@ def test_the_generation_is_acknowledged() -> None:
     manifest["metadata"] |= {"generation": 4}
     reported = manifest | {"status": invalid_status(manifest, error_of(manifest), START)}
     assert (reported["status"]["observedGeneration"], kstatus(reported)) == (4, "Failed")
+
+
+def test_a_freeze_that_cannot_be_read_is_shown_as_it_counts() -> None:
+    """Active is Unknown, which counts as True, without an end; nothing of this is left after a correction."""
+    freeze = a_freeze(endTime="2026-12-01T00:00:00Z")
+    active = freeze.to_json() | {"status": status_of(freeze, None, START).to_json()}
+    assert active["status"]["activeUntil"] == "2026-12-01T00:00:00Z"
+    broken = active | {"spec": {**active["spec"], "endTime": "2026-12-01T00:00:00+99:99"}}
+    with pytest.raises(ValidationError) as caught:
+        AgentFreeze.model_validate(broken)
+
+    status = invalid_status(broken, caught.value, START + timedelta(hours=1))
+
+    assert status is not None
+    said = {each["type"]: (each["status"], each["reason"], each["message"]) for each in status["conditions"]}
+    kind, reason, message = said["Active"]
+    assert (kind, reason, "activeUntil" in status) == ("Unknown", "InvalidSpec", False)
+    assert message.startswith("Counts as active: spec.endTime: ")
+    corrected = AgentFreeze.model_validate(active | {"status": status})
+    assert [each.type for each in status_of(corrected, None, START).conditions] == ["Active"]

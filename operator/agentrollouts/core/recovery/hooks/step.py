@@ -50,7 +50,7 @@ def _started(entry: HookStatus, view: View) -> HookStatus:
         return _waiting(entry, view, found)
     if why := unfit(view.hook, found, view.rollout.metadata.namespace):
         return ended(entry, view, HookState.FAILED, why.message)
-    return _tried(entry, view)
+    return _tried(entry, view, entry.tries + entry.tries % TRIES)  # an odd number begins a series
 
 
 def _watched(entry: HookStatus, view: View) -> HookStatus:
@@ -97,11 +97,11 @@ def _failed(entry: HookStatus, view: View, message: str) -> HookStatus:
     """The next try, or the end of the series."""
     is_planned = view.hook is not None and view.hook.job is not None
     is_spent = entry.tries % TRIES == 0 or not is_planned or not view.is_current
-    return ended(entry, view, HookState.FAILED, message) if is_spent else _tried(entry, view)
+    return ended(entry, view, HookState.FAILED, message) if is_spent else _tried(entry, view, entry.tries)
 
 
-def _tried(entry: HookStatus, view: View) -> HookStatus:
-    tries = entry.tries + 1
+def _tried(entry: HookStatus, view: View, before: int) -> HookStatus:
+    tries = before + 1
     return entry.copy_with(
         state=HookState.RUNNING,
         tries=tries,

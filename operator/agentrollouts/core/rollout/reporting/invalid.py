@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from agentrollouts.api.objects import Condition, ConditionStatus
+from agentrollouts.api.people.freeze import ACTIVE, AgentFreeze
 from agentrollouts.api.reasons import Reason
 from agentrollouts.core.conditions import (
     READY,
@@ -32,11 +33,15 @@ def invalid_status(
     status = dict(manifest.get("status") or {})
     before = after = _conditions(status.get("conditions"))
     generation, message = manifest["metadata"].get("generation", 0), problems(error)
-    for kind, holds, reason, text in (
+    said = [
         (READY, ConditionStatus.FALSE, Reason.INVALID_SPEC, message),
         (RECONCILING, ConditionStatus.FALSE, Reason.SETTLED, ""),
         (STALLED, ConditionStatus.TRUE, Reason.INVALID_SPEC, message),
-    ):
+    ]
+    if manifest.get("kind") == AgentFreeze.resource.kind:  # one that cannot be read counts as active
+        said.append((ACTIVE, ConditionStatus.UNKNOWN, Reason.INVALID_SPEC, f"Counts as active: {message}"))
+        status.pop("activeUntil", None)
+    for kind, holds, reason, text in said:
         after = set_condition(after, condition(kind, holds, reason, text, generation=generation, now=now))
     seen = status.get("observedGeneration") == generation
     if after == before and seen:

@@ -62,6 +62,11 @@ def unfit(s: Situation, standby: Standby) -> str | None:
     return _unservable(s, record) or _unproven(s, record)
 
 
+def is_proven_itself(s: Situation, record: ReleaseRecord) -> bool:
+    """Whether it has shown that it works; else it is only as good as the release that it was made from."""
+    return was_healthy(record, s.status) or has_passed_drill(record.digest, s.status)
+
+
 def without(s: Situation) -> str:
     """Why no standby serves though a gate requests one, as a clause; empty if none does."""
     failing = {gate.name for gate in s.status.watched if gate.verdict == "Fail"}
@@ -115,8 +120,7 @@ def _unproven(s: Situation, record: ReleaseRecord) -> str | None:
     """What is missing for a proof; None if it is proven."""
     if has_failed_drill(record.digest, s.status):
         return f"the newest drill of {record.release} failed; run another one"
-    is_known = was_healthy(record, s.status) or has_passed_drill(record.digest, s.status)
-    if is_known or _narrows(s, record):
+    if is_proven_itself(s, record) or _narrows(s, record):
         return None
     stable = s.status.stable.release if s.status.stable else "stable"
     return (

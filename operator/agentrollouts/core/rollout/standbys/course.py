@@ -1,9 +1,12 @@
 """A standby in the place of stable: when it begins, who takes over from it, and when stable serves again.
 
+So does stable after a last resort whose fallback, another agent, cannot answer.
+
 While what fails is not called, no metric can show that it works again, so time decides. The time doubles at
 each further trip of a gate within a day.
 """
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -14,15 +17,17 @@ from agentrollouts.api.rollback import LastResort
 from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
 from agentrollouts.core.attempt import moves
 from agentrollouts.core.containment.detour import ALL, ended, id_at, on_standby
-from agentrollouts.core.containment.fallback import fallback_of
+from agentrollouts.core.containment.fallback import fallback_of, named_by, why_none
 from agentrollouts.core.rollout.desired import standby_release
 from agentrollouts.core.rollout.situation import Situation
-from agentrollouts.core.rollout.standbys.choice import find, fit
+from agentrollouts.core.rollout.standbys.choice import find, fit, is_proven_itself
 from agentrollouts.core.traffic.endpoints import is_ready, service_names
 from agentrollouts.core.traffic.weights import desired_split
 
 REMEMBERED: Final = timedelta(days=1)
 """How long after the end of a trip the next one counts as a further one."""
+PRECEDENCE: Final = timedelta(seconds=60)
+"""How long the second of two agents that answer for each other waits for the first one to return."""
 POLL: Final = timedelta(seconds=10)
 """How often endpoints are looked at while stable should serve again and has none."""
 
@@ -38,8 +43,10 @@ def stands_by(s: Situation) -> moves.Divert | None:
 def ends(s: Situation) -> moves.Divert | moves.Return | None:
     """The standby has served its time, or has no ready endpoint: the next one serves, or stable."""
     detour, standby = s.status.detour, on_standby(s.status)
-    if detour is None or standby is None:
+    if detour is None:
         return None
+    if standby is None:
+        return _returned(s, detour, why_none(s.spec, s.status)) if _is_unanswered(s, detour) else None
     if _is_deserted(s, standby):
         if move := _relieved(s, detour, standby):
             return move
@@ -48,13 +55,31 @@ def ends(s: Situation) -> moves.Divert | moves.Return | None:
         why = "its time is over"
     else:
         return None
+    return _returned(s, detour, why) if detour.cause is DetourCause.STANDBY else None
+
+
+def _returned(s: Situation, detour: Detour, why: str) -> moves.Return | None:
+    """Stable gets the traffic again, if it can answer: a bad answer is never replaced by none."""
     left = _left(s)
-    if detour.cause is not DetourCause.STANDBY or any(is_ready(s.obs, record) is False for record in left):
-        return None  # a bad answer is never replaced by none
+    if any(is_ready(s.obs, record) is False for record in left):
+        return None
     last = ended(s.status, None, s.now).last_detour
     names = " and ".join(record.release for record in left) or "stable"
     message = f"Detour {detour.id} ended, since {why}; {names} gets the traffic again"
     return moves.Return(last, message) if last else None
+
+
+def gone_with_stable(s: Situation, move: moves.Move) -> moves.Move:
+    """The move; of a rollback of stable, with the end of a standby that is stable with less.
+
+    It was proven by stable alone, and has the rest of what is rolled back. Any other standby serves on.
+    """
+    standby = on_standby(s.status)
+    if not isinstance(move, moves.RollBackStable) or standby is None or is_proven_itself(s, standby):
+        return move
+    if s.spec.traffic.by_route and is_ready(s.obs, move.target) is False:
+        return move  # a bad answer is never replaced by none
+    return replace(move, ended=ended(s.status, None, s.now).last_detour)
 
 
 def unsure_of(s: Situation) -> frozenset[str]:
@@ -67,8 +92,10 @@ def unsure_of(s: Situation) -> frozenset[str]:
 def wake_time(s: Situation, status: AgentRolloutStatus) -> datetime | None:
     """When stable serves again; or when to look again whether it can."""
     detour = status.detour
-    if detour is None or detour.standby is None:
+    if detour is None:
         return None
+    if detour.standby is None:
+        return max(s.now + POLL, detour.since + PRECEDENCE) if _lacks_fallback(s, detour) else None
     is_due = detour.until is not None and detour.until <= s.now
     return s.now + POLL if is_due or _is_deserted(s, on_standby(status)) else detour.until
 
@@ -127,6 +154,22 @@ def _detour(s: Situation, cause: DetourCause, record: ReleaseRecord | None, mess
     )
 
 
+def _is_unanswered(s: Situation, detour: Detour) -> bool:
+    """Whether a last resort leads nowhere, as the other agent cannot answer: then it is Hold.
+
+    Two agents that answer for each other can begin in one instant. Only the first by name returns at once, so
+    that it answers for both.
+    """
+    is_first = s.obs.rollout.metadata.name < (named_by(s.spec) or "")
+    return _lacks_fallback(s, detour) and (is_first or s.now >= detour.since + PRECEDENCE)
+
+
+def _lacks_fallback(s: Situation, detour: Detour) -> bool:
+    is_last_resort = detour.cause is DetourCause.LAST_RESORT and detour.standby is None
+    is_named = s.spec.traffic.by_route and named_by(s.spec) is not None
+    return is_last_resort and is_named and fallback_of(s.spec, s.status) is None
+
+
 def _is_deserted(s: Situation, standby: ReleaseRecord | None) -> bool:
     return s.spec.traffic.by_route and is_ready(s.obs, standby) is False
 
@@ -143,6 +186,8 @@ def _in_question(s: Situation) -> tuple[ReleaseRecord, ...]:
         is_due = detour.until is not None and s.now >= detour.until
         is_deserted = _is_deserted(s, standby)
         return (*(_left(s) if is_due or is_deserted else ()), *(fit(s, detour.gate) if is_deserted else ()))
+    if detour and _lacks_fallback(s, detour):
+        return _left(s)
     tripped = tuple(record for gate, _ in _tripped(s) for record in fit(s, gate))
     return tripped or (tuple(fit(s)) if _is_last_resort(s) else ())
 

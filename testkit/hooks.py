@@ -1,7 +1,10 @@
-"""CronJobs from which Jobs of hooks are copied, and the right to copy them, as a team would apply them."""
+"""Hooks: CronJobs from which Jobs are copied, the right to copy them, and the rule of each decision."""
 
 from collections.abc import Mapping
 from typing import Any
+
+from agentrollouts.api.recovery.hooks import HookState, Moment
+from agentrollouts.api.status import AgentRolloutStatus
 
 
 def a_cron_job(namespace: str, name: str, pod: Mapping[str, Any]) -> dict[str, Any]:
@@ -34,3 +37,15 @@ def hook_rights(namespace: str, operator: str, at_home: str) -> dict[str, Any]:
         "roleRef": role,
         "subjects": [{"kind": "ServiceAccount", "name": operator, "namespace": at_home}],
     }
+
+
+def check_hooks(before: AgentRolloutStatus, after: AgentRolloutStatus) -> None:
+    """No hook before traffic is started while the traffic goes elsewhere: nothing begins then."""
+    new = _started(after) - _started(before)
+    assert not (new and before.detour and after.detour), f"{new} started in detour {after.detour}"
+
+
+def _started(status: AgentRolloutStatus) -> frozenset[tuple[int, str]]:
+    """The hooks before traffic that run, by attempt and name."""
+    entries = (each for each in status.hooks if each.at is Moment.BEFORE_TRAFFIC)
+    return frozenset((each.attempt, each.name) for each in entries if each.state is HookState.RUNNING)
