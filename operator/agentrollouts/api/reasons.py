@@ -184,6 +184,7 @@ class Reason(StrEnum):
     )
     ROUTE_NOT_FOUND = "RouteNotFound", "The HTTPRoute in routePatch does not exist."
     ROUTE_NOT_OWNED = "RouteNotOwned", "A route of that name is owned by someone else."
+    ROUTE_CONTESTED = "RouteContested", "Someone else changes a traffic object as often as it is restored."
     ROUTE_UNEXPECTED = (
         "RouteUnexpected",
         "The rule of the HTTPRoute is not as expected, so it is not changed.",

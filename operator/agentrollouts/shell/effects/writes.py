@@ -30,10 +30,13 @@ class PacedWrites:
         """Why the last write for an object failed; None if it did not."""
         return self._problems.get(key)
 
+    def is_too_soon(self, key: Ref, effects: Sequence[Effect]) -> bool:
+        """Whether it is too soon to repeat this."""
+        return self._pace.left(key, effects, longest=_longest(effects)) > 0
+
     async def write(self, key: Ref, effects: Sequence[Effect]) -> float:
         """Do what was decided, unless it is too soon to repeat it: then the seconds until it is not."""
-        is_rollback = any(map(bare_forms, effects))
-        pause = self._pace.pause(key, effects, longest=PAUSE_ROLLBACK if is_rollback else PAUSE_LAST)
+        pause = self._pace.pause(key, effects, longest=_longest(effects))
         if not pause:
             problem = await self._actor.apply(effects)
             if problem is None:
@@ -46,3 +49,7 @@ class PacedWrites:
         """An object is gone or cannot be read."""
         self._problems.pop(key, None)
         self._pace.forget(key)
+
+
+def _longest(effects: Sequence[Effect]) -> float:
+    return PAUSE_ROLLBACK if any(map(bare_forms, effects)) else PAUSE_LAST
