@@ -129,7 +129,7 @@ ENDINGS: Final[Mapping[Reason, Ending]] = {
     Reason.FALLBACK_NOT_READY: _object("the rollout in `fallback.rollout` serves a release"),
     # The traffic.
     Reason.APPLYING: _itself("the route shows the weights"),
-    Reason.NOT_ROLLED_BACK: _person("remove what refuses the write; the operator retries")._replace(
+    Reason.NOT_ROLLED_BACK: _person("remove what refuses or undoes the write; the operator retries")._replace(
         is_measured=True
     ),
     Reason.ROLLBACK_LATE: _itself("the route shows the rollback"),

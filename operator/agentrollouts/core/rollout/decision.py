@@ -26,7 +26,7 @@ class Decision:
     is_news: bool = False
     """Whether that status is reason to look again: it differs from the persisted one by more than numbers."""
     is_blocked: bool = False
-    """Whether the write of a rollback is refused, so that the bad release keeps its traffic."""
+    """Whether the write of a rollback is refused or undone, so that the bad release keeps its traffic."""
     drifts: tuple[Drift, ...] = ()
     """The traffic objects among the writes whose split is not as desired, each with who has changed it."""
     lost: tuple[ReleaseRecord, ...] = ()
