@@ -34,15 +34,20 @@ def stable_unreachable(s: Situation) -> moves.Move | None:
     """
     if not endpoints.splits(s.spec, s.status) or s.stable_answers is not False:
         return None
-    stable, is_answered = _service(s.status.stable), s.canary_answers is True
+    stable = _service(s.status.stable)
     if s.canary_answers is False:
         return _hold(f"neither {stable} nor {_service(s.status.canary)} has a ready endpoint")
-    if is_answered and s.attempt.promoted:
+    if leaves_stable(s):
         return None
     return _hold(
         f"{stable} has no ready endpoint, so its share of the requests fails, and a rollback would not help",
-        _how_to_leave_it(s) if is_answered else "",
+        _how_to_leave_it(s) if s.canary_answers else "",
     )
+
+
+def leaves_stable(s: Situation) -> bool:
+    """Whether a person sends requests that fail at stable to a canary that answers."""
+    return bool(s.attempt.promoted and s.stable_answers is False and s.canary_answers)
 
 
 def endpoints_missing(s: Situation) -> moves.Move | None:
