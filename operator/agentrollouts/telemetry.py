@@ -44,7 +44,7 @@ class _Now:
 
         self.blocked = gauge(
             "agentrollouts_rollbacks_blocked",
-            "Rollouts whose rollback is refused, so that the bad release keeps traffic",
+            "Rollouts whose rollback is refused or undone, so that the bad release keeps traffic",
         )
         self.depth = gauge("agentrollouts_queue_depth", "Objects that are waiting to be reconciled")
         self.oldest = gauge(
@@ -133,7 +133,7 @@ class Telemetry:
                 self._drill.labels(stage).observe(float(seconds))
 
     def rollbacks_blocked(self, number: int) -> None:
-        """So many rollbacks are refused by the API server now."""
+        """So many rollbacks are refused by the API server, or undone by someone, now."""
         self._now.blocked.set(number)
 
     def attempt_ended(self, outcome: str) -> None:

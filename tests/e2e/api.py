@@ -95,6 +95,14 @@ class Api:
         path = RESOURCES[manifest["kind"]].path(manifest["metadata"].get("namespace"))
         return self._send("POST", path, manifest, dryRun=dry_run)
 
+    def replace(self, manifest: Manifest, manager: str = SOMEBODY) -> None:
+        """Store an object as it is given, whatever it is now, as `kubectl replace` would."""
+        ref = Ref.of(manifest)
+        newest = {"resourceVersion": self.get(ref)["metadata"]["resourceVersion"]}
+        body = {**manifest, "metadata": manifest["metadata"] | newest}
+        path = RESOURCES[ref.kind].path(ref.namespace or None, ref.name)
+        self._send("PUT", path, body, fieldManager=manager)
+
     def delete(self, ref: Ref, **options: object) -> None:
         """Delete an object, without waiting until it is gone."""
         self._send("DELETE", RESOURCES[ref.kind].path(ref.namespace or None, ref.name), options)

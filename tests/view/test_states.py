@@ -79,8 +79,8 @@ ANSWERS: Final = {
     ),
     State.ROLLING_BACK: Answers(
         Needs.PERSON,
-        "customers are not safe: support-agent-4.2.0 still has traffic; needs you: remove what refuses the "
-        "write; the operator retries",
+        "customers are not safe: support-agent-4.2.0 still has traffic; needs you: remove what refuses or "
+        "undoes the write; the operator retries",
         "NOT ROLLED BACK: 5% still on support-agent-4.2.0: the cluster has no HTTPRoute kind",
         ("switch-off",),
     ),

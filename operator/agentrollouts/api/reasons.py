@@ -184,6 +184,7 @@ class Reason(StrEnum):
     )
     ROUTE_NOT_FOUND = "RouteNotFound", "The HTTPRoute in routePatch does not exist."
     ROUTE_NOT_OWNED = "RouteNotOwned", "A route of that name is owned by someone else."
+    ROUTE_CONTESTED = "RouteContested", "Someone else changes a traffic object as often as it is restored."
     ROUTE_UNEXPECTED = (
         "RouteUnexpected",
         "The rule of the HTTPRoute is not as expected, so it is not changed.",
@@ -271,7 +272,7 @@ class Reason(StrEnum):
     RECALLED = "Recalled", "The rollout was created again; an earlier healthy release is stable."
     PROMOTED = "Promoted", "The canary is healthy and became stable."
     ROLLBACK_STARTED = "RollbackStarted", "Traffic is being moved to the stable release."
-    NOT_ROLLED_BACK = "NotRolledBack", "The write of a rollback is refused; the operator retries."
+    NOT_ROLLED_BACK = "NotRolledBack", "The write of a rollback is refused or undone; the operator retries."
     ROLLBACK_LATE = "RollbackLate", "The rollback took longer than its budget."
     RECOVERED = "Recovered", "The metrics are as they were before the attempt."
     NOT_RECOVERED = "NotRecovered", "The metrics did not recover, so the cause is elsewhere."

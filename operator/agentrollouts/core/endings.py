@@ -129,7 +129,7 @@ ENDINGS: Final[Mapping[Reason, Ending]] = {
     Reason.FALLBACK_NOT_READY: _object("the rollout in `fallback.rollout` serves a release"),
     # The traffic.
     Reason.APPLYING: _itself("the route shows the weights"),
-    Reason.NOT_ROLLED_BACK: _person("remove what refuses the write; the operator retries")._replace(
+    Reason.NOT_ROLLED_BACK: _person("remove what refuses or undoes the write; the operator retries")._replace(
         is_measured=True
     ),
     Reason.ROLLBACK_LATE: _itself("the route shows the rollback"),
@@ -144,6 +144,7 @@ ENDINGS: Final[Mapping[Reason, Ending]] = {
     Reason.ROUTE_NOT_FOUND: _object("create the HTTPRoute, or name another one"),
     Reason.ROUTE_UNEXPECTED: _person("correct the rule of the HTTPRoute"),
     Reason.ROUTE_NOT_OWNED: _person("rename the route or the rollout"),
+    Reason.ROUTE_CONTESTED: _person("stop the other writer, or exclude the split from what it applies"),
     Reason.TRAFFIC_IMMUTABLE: _person("delete the ConfigMap with the command in the message"),
     Reason.NAME_TAKEN: _person("rename the object or the rollout"),
     Reason.RULE_TAKEN: _person("name another rule"),

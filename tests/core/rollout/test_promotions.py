@@ -55,6 +55,46 @@ def test_a_promotion_is_done_once_the_route_has_the_new_weight() -> None:
     assert world.told(Reason.ACTION_REFUSED) == []
 
 
+def held_for(world: World, reason: Reason) -> str:
+    """Why the attempt is held, which has that reason."""
+    attempt = world.status.attempt
+    assert attempt is not None
+    assert attempt.hold is not None
+    assert attempt.hold.reason == reason
+    return attempt.hold.message
+
+
+def test_a_person_leaves_a_stable_release_that_is_gone() -> None:
+    """Its share fails, so a canary that answers is better; nothing else ends that (argo-rollouts#1774)."""
+    world = a_world(a_rollout(phases=PHASES[:1]).serving(OLD), OLD, NEXT)
+    world.ship(NEW)
+    world.settle()
+    world.deserted.add(OLD)
+    world.run(5)
+    command = "agentrollouts promote support-agent --namespace=support --attempt=2 --phase="
+    assert (world.state, world.ready_reason()) == (State.HELD, "Held")
+    assert f"{command}first --reason=..." in held_for(world, Reason.NO_READY_ENDPOINTS)
+
+    world.act(ActionType.PROMOTE, name="promote", phase="first")
+    world.run(5)
+    assert told(world)[0] == "Done"
+    assert f"{command}bake" in held_for(world, Reason.NO_READY_ENDPOINTS)
+    world.act(ActionType.PROMOTE, name="bake", phase="bake")
+    world.run(5)
+    assert (world.state, world.shares()) == (State.HEALTHY, {NEW: 100})
+
+
+def test_a_person_leaves_nothing_for_a_canary_that_does_not_answer() -> None:
+    """No promotion sends requests to where nobody answers."""
+    world = a_world(a_rollout(phases=PHASES[:1]).serving(OLD), OLD, NEXT)
+    world.ship(NEW)
+    world.settle()
+    world.deserted |= {OLD, NEW}
+    world.act(ActionType.PROMOTE, name="promote", phase="first")
+    world.run(60)
+    assert (world.state, told(world)[0], world.shares()[NEW]) == (State.HELD, "Waiting", 10)
+
+
 def test_a_promotion_to_the_bake_moves_no_weight() -> None:
     """So it is done when it is taken; that of the bake once the route has all of the new release."""
     world = promoting(phases=PHASES[:1])

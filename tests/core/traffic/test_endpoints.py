@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentrollouts.api.attempt import State, Trigger
-from agentrollouts.api.people.action import ActionType
+from agentrollouts.api.people.action import ActionType, Promotion
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.attempt.schedule import plan_hash
@@ -183,6 +183,35 @@ def test_without_stable_nothing_goes_forward_and_that_is_said() -> None:
     assert (held.state, held.weight, held.hold.reason) == (State.HELD, 5, Reason.NO_READY_ENDPOINTS)
     assert "support-agent-4-1-0" in held.hold.message
     assert attempt_after(ordered).state is State.ROLLING_BACK
+
+
+def promoted_at_half() -> RolloutBuilder:
+    """A person has promoted the only phase, of 50%, of a canary."""
+    promoted = Promotion(
+        by="ana@example.com", reason="INC-77", action="promote", time=START, phase_name="only"
+    )
+    builder = TRYING.planning(phases=[{"name": "only", "weight": 50, "durationSeconds": 3600}]).in_phase(0)
+    return builder.changing(promoted=promoted, plan_hash=plan_hash(builder.plan))
+
+
+@pytest.mark.parametrize(
+    ("canary", "expected"), [(True, State.BAKING), (None, State.HELD), (False, State.HELD)]
+)
+def test_a_promotion_leaves_stable_only_for_a_canary_that_answers(
+    *, canary: bool | None, expected: State
+) -> None:
+    """What is not known is no reason to send more requests there."""
+    endpoints = {service_of(NEW): canary, service_of(OLD): False}
+
+    assert attempt_after(at(30, endpoints, promoted_at_half())).state is expected
+
+
+@pytest.mark.parametrize(("name", "expected"), [(OLD, State.BAKING), (NEW, State.CANARY)])
+def test_a_promotion_leaves_a_service_of_stable_that_was_deleted(name: str, expected: State) -> None:
+    """The gateway then confirms no weight at all, so that would be waited for in vain."""
+    obs = at(30, {service_of(OLD): name != OLD, service_of(NEW): True}, promoted_at_half())
+
+    assert attempt_after(_unresolved(obs, service_of(name))).state is expected
 
 
 def test_stable_may_be_gone_once_it_has_no_share() -> None:

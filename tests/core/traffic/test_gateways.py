@@ -129,6 +129,20 @@ def test_silence_is_a_missing_gateway_after_30_s() -> None:
     )
 
 
+@pytest.mark.parametrize("generation", [None, 0])
+def test_reports_without_a_generation_are_named_with_the_way_out(generation: int | None) -> None:
+    """They cannot confirm a weight, as one on an earlier route looks the same (linkerd/linkerd2#14964)."""
+    said = (says("Accepted", generation=generation), says("ResolvedRefs", generation=generation))
+    problem = read(silent_for(30, TRYING, of(*said))).problem
+    assert problem is not None
+    assert problem.reason is Reason.NO_GATEWAY
+    assert problem.message == (
+        "the gateway of HTTPRoute support-agent, Gateway support/public, reports Accepted and ResolvedRefs "
+        "without observedGeneration, so its reports confirm no weights and count as if it wrote none. If it "
+        "never writes the status of routes, set spec.traffic.httpRoute.statusless: true"
+    )
+
+
 def _conditions(status: AgentRolloutStatus) -> tuple[Condition, Condition]:
     """Ready and TrafficApplied."""
     by_type = {condition.type: condition for condition in status.conditions}

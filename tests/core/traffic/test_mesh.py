@@ -3,6 +3,8 @@
 from dataclasses import replace
 from typing import Any, Final
 
+import pytest
+
 from agentrollouts.api.attempt import State
 from agentrollouts.api.objects import Condition, ConditionStatus
 from agentrollouts.api.reasons import Reason
@@ -62,6 +64,19 @@ def test_a_mesh_without_status_is_declared() -> None:
         "8080; does the Service exist, and does a mesh serve its clients? If it never writes the status of "
         "routes, set spec.traffic.httpRoute.statusless: true"
     )
+
+
+@pytest.mark.parametrize("group", ["", "core"])
+def test_a_mesh_is_heard_by_either_name_of_the_core_group(group: str) -> None:
+    """Linkerd reports on a Service of the group `core` (linkerd/linkerd2#14964)."""
+    kinds = ("Accepted", "ResolvedRefs")
+    conditions = [{"type": kind, "status": "True", "observedGeneration": 1} for kind in kinds]
+    parent = {"group": group, "kind": "Service", "namespace": NAMESPACE, "name": "support", "port": 8080}
+    said = {"parentRef": parent, "controllerName": "linkerd.io/policy-controller", "conditions": conditions}
+    builder = on(FRONT)
+    reported = {**route(builder), "status": {"parents": [said]}}
+
+    assert read(an_observation(builder, traffic={**shown(builder.build()), ROUTE: reported})).problem is None
 
 
 def a_mesh(failed: float) -> World:

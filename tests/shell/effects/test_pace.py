@@ -1,6 +1,8 @@
 """Inputs: what is to be written, again and again. Outputs: how long to wait before it is."""
 
-from agentrollouts.core.effects import Write
+from typing import Any
+
+from agentrollouts.core.effects import Deletion, Effect, Patch, Write
 from agentrollouts.shell.effects.pace import AT_ONCE, CALM_SECONDS, PAUSE_LAST, Pace
 
 
@@ -66,3 +68,49 @@ def test_the_same_on_another_version_is_the_same() -> None:
     pace: Pace[str] = Pace(Clock())
     answers = [pace.pause("key", to(5, str(version))) for version in range(AT_ONCE + 1)]
     assert answers == [0.0] * AT_ONCE + [0.5]
+
+
+def a_patch(weight: int, found: int, mark: str | None = None) -> Patch:
+    """Weights in a route of someone else, where that was found; and the mark of a rollback."""
+    path = "/spec/rules/0/backendRefs"
+    operations: list[dict[str, Any]] = [
+        {"op": "test", "path": path, "value": [{"name": "a", "weight": found}]},
+        {"op": "add", "path": f"{path}/{found % 2}/weight", "value": weight},
+        *([{"op": "add", "path": "/metadata/annotations/split", "value": mark}] if mark else []),
+    ]
+    return Patch({"kind": "HTTPRoute", "metadata": {"name": "shop"}}, tuple(operations))
+
+
+def test_someone_who_changes_two_objects_in_turn_is_slowed_down() -> None:
+    """Each object counts by itself, or the loop would be as fast as the network."""
+    pace: Pace[str] = Pace(Clock())
+    config = Write({"kind": "ConfigMap", "metadata": {"name": "agent-traffic"}}, "agentrollouts")
+    turns: list[tuple[Effect, ...]] = [to(5), (config,)]
+    answers = [pace.pause("key", turns[turn % 2]) for turn in range(2 * AT_ONCE + 2)]
+    assert answers == [0.0] * (2 * AT_ONCE) + [0.5, 0.5]
+
+
+def test_a_patch_is_the_same_whatever_it_has_found() -> None:
+    """Someone who writes other weights each time is slowed down as well."""
+    pace: Pace[str] = Pace(Clock())
+    answers = [pace.pause("key", (a_patch(5, found),)) for found in range(AT_ONCE + 1)]
+    assert answers == [0.0] * AT_ONCE + [0.5]
+
+
+def test_the_mark_of_a_rollback_waits_for_nothing() -> None:
+    """The patch that marks the route is another one, and so is the write of the next object beside it."""
+    pace: Pace[str] = Pace(Clock())
+    for found in range(AT_ONCE + 1):
+        pace.pause("key", (a_patch(5, found),))
+    config = Write({"kind": "ConfigMap", "metadata": {"name": "agent-traffic"}}, "agentrollouts")
+    assert pace.pause("key", (a_patch(5, 0), config)) == 0.0
+    assert pace.pause("key", (a_patch(0, 0, mark="rolledBack"),)) == 0.0
+
+
+def test_what_is_deleted_again_and_again_is_the_same() -> None:
+    """Whatever it had become since."""
+    pace: Pace[str] = Pace(Clock())
+    found = (
+        {"kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"n": str(n)}} for n in range(AT_ONCE + 1)
+    )
+    assert [pace.pause("key", (Deletion(each),)) for each in found] == [0.0] * AT_ONCE + [0.5]

@@ -64,7 +64,7 @@ from agentrollouts.core.rollout.standbys.reporting import not_ready
 from agentrollouts.core.rollout.upshot import Upshot
 from agentrollouts.core.states import is_progressing, is_under_way
 from agentrollouts.core.traffic import endpoints
-from agentrollouts.core.traffic.drift import restorations
+from agentrollouts.core.traffic.drift import drifts, restorations
 from agentrollouts.core.traffic.latch import is_latched
 from agentrollouts.core.traffic.state import TrafficState
 from agentrollouts.core.workload.plan import Workloads
@@ -88,6 +88,7 @@ def conclude(upshot: Upshot) -> Decision:
         is_news=news,
         lost=lost_records(s.obs, status),
         is_blocked=any(condition.reason == Reason.NOT_ROLLED_BACK for condition in status.conditions),
+        drifts=drifts(s.obs, upshot.routed),
         events=tuple(_events(s, status, events, progress, is_written=news)),
         answers=answers(s, move, replace(upshot.requests, status=status)),
         awaits_proof=upshot.requests.awaits_proof,
@@ -203,6 +204,7 @@ def _wake_at(
         next_time(fuse, s.now) if fuse else None,
         getattr(move, "until", None),
         s.gateways.until,
+        s.obs.contest.until if s.obs.contest else None,
         deserted,
         s.now + idle.TARGET_POLL if s.requests.switch_on else None,
         edge,

@@ -39,7 +39,7 @@ Check = Callable[[Situation], moves.Move | None]
 ONWARD: Final[tuple[Check, ...]] = (
     progressing.agent_taken,  # nothing goes forward for two rollouts at once
     progressing.plan_invalid,  # a gate that cannot be evaluated will not pass by waiting
-    endpoints.stable_unreachable,  # without stable no rollback and no comparison is possible
+    endpoints.stable_unreachable,  # without stable no rollback and no comparison is possible; a person can
     requested.promoted,  # a person vouches for what is measured, but not for what cannot be served
     progressing.gate_or_cap_holds,  # a reason to hold, though not to roll back
     progressing.metrics_missing,  # without metrics nothing advances, and no clock runs indefinitely

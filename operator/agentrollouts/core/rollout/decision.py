@@ -10,6 +10,7 @@ from agentrollouts.core.metrics.poll import Poll
 from agentrollouts.core.recovery.hooks.reads import NO_READS, HookReads
 from agentrollouts.core.recovery.hooks.response import Call
 from agentrollouts.core.rollout.requests.answering import Answer
+from agentrollouts.core.traffic.drift import Drift
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +26,9 @@ class Decision:
     is_news: bool = False
     """Whether that status is reason to look again: it differs from the persisted one by more than numbers."""
     is_blocked: bool = False
-    """Whether the write of a rollback is refused, so that the bad release keeps its traffic."""
+    """Whether the write of a rollback is refused or undone, so that the bad release keeps its traffic."""
+    drifts: tuple[Drift, ...] = ()
+    """The traffic objects among the writes whose split is not as desired, each with who has changed it."""
     lost: tuple[ReleaseRecord, ...] = ()
     """Releases that serve or may be served again, and whose snapshots are not seen."""
     events: tuple[Event, ...] = ()

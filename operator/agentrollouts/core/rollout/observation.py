@@ -22,6 +22,7 @@ from agentrollouts.core.recovery.group.member import Member
 from agentrollouts.core.recovery.group.requirements import Others
 from agentrollouts.core.recovery.hooks.response import Responses
 from agentrollouts.core.release.snapshot import releases_of
+from agentrollouts.core.traffic.observed import Contest
 
 MAX_KNOWN: Final = 64
 """Past releases that are distinguished from runs without a release."""
@@ -63,6 +64,8 @@ class Observation:
     """Other routes with the same hostname at the same parent, as `namespace/name`."""
     traffic_problem: Problem | None = None
     """Why the last write of a traffic object failed; None once one succeeded."""
+    contest: Contest | None = None
+    """The fight over a traffic object that this process is in; None if none is."""
     snapshots: Mapping[str, ObjectMeta] = field(default_factory=dict)
     """Metadata of the agent's snapshot ConfigMaps, by name."""
     altered: frozenset[str] = frozenset()

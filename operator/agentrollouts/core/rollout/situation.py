@@ -81,7 +81,13 @@ class Situation:
     @property
     def applied(self) -> bool:
         """Whether the weights of the persisted status are in effect, as reported by every gateway."""
-        return self.traffic.is_shown and self.gateways.problem is None
+        return self.traffic.is_shown and self.gateways.problem is None and self.obs.contest is None
+
+    @property
+    def hindrance(self) -> Problem | None:
+        """Why what is written is not there: the API server refuses it, or someone else overwrites it."""
+        contest = self.obs.contest
+        return self.obs.traffic_problem or (contest.problem if contest else None)
 
     @property
     def canary_answers(self) -> bool | None:
@@ -151,7 +157,7 @@ def assess(obs: Observation) -> Situation:
     weights = traffic.weights
     if weights and traffic.is_shown:
         split = WeightsStatus(stable=weights.stable, canary=weights.canary)
-        status = confirmed(status, split, obs.now, is_applied=report.problem is None)
+        status = confirmed(status, split, obs.now, is_applied=not (report.problem or obs.contest))
     status = adopted(status, credible(obs, routing.detour()))
     indivisible = routing.indivisible(status)
     begun = _begun(routing, status) if obs.actions else ""

@@ -54,12 +54,17 @@ class Upshot:
     """The next status, without what it only reports."""
     writes: tuple[Effect, ...]
     """What is written before the status: traffic, then owners and facts of snapshots."""
-    moves_traffic: bool
-    """Whether traffic is among that."""
+    routed: tuple[Effect, ...]
+    """Those of them that write traffic."""
     goes_first: bool
     """Whether that traffic does not wait for the status."""
     unsure_of: frozenset[str]
     """Services whose endpoints the move depends on and that have not been read."""
+
+    @property
+    def moves_traffic(self) -> bool:
+        """Whether traffic is written."""
+        return bool(self.routed)
 
     @property
     def first(self) -> tuple[Effect, ...]:
@@ -91,7 +96,7 @@ def upshot_of(s: Situation, move: moves.Move) -> Upshot:
         hooks=hooks,
         status=status,
         writes=(*routed, *owner_writes(s.obs, status), *fact_writes(s.obs)),
-        moves_traffic=bool(routed),
+        routed=routed,
         goes_first=_goes_first(s, status),
         unsure_of=_unsure_of(s, move) | detours.unread(s),
     )

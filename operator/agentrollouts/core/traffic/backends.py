@@ -11,9 +11,16 @@ Backend = tuple[str, int]
 HTTPBackendRef)."""
 
 
+def group_of(ref: Mapping[str, Any], kind: str) -> str | None:
+    """The group of a reference to such a kind; some meshes call the one of a Service `core`."""
+    group: str | None = ref.get("group")
+    return "" if (kind, group) == ("Service", "core") else group
+
+
 def key_of_ref(ref: Mapping[str, Any]) -> str:
     """The key of a `backendRef`."""
-    return backend_key(ref.get("group"), ref.get("kind"), str(ref.get("name")))
+    kind = ref.get("kind") or "Service"
+    return backend_key(group_of(ref, kind), kind, str(ref.get("name")))
 
 
 def name_of(key: str) -> str:

@@ -16,7 +16,7 @@ from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.api.traffic import OwnRoute, RoutePatch
 from agentrollouts.core.conditions import TRAFFIC_APPLIED, find_condition
 from agentrollouts.core.effects import Manifest, Problem
-from agentrollouts.core.traffic.backends import backends_of_rule, name_of
+from agentrollouts.core.traffic.backends import backends_of_rule, group_of, name_of
 from agentrollouts.core.traffic.manifests import HTTP_ROUTE, ROUTE_API, ROUTES, Objects, own_route
 from agentrollouts.core.traffic.observed import Observed
 
@@ -153,6 +153,12 @@ def _silent(route: Manifest) -> Iterator[str]:
         if not said:
             yield _unknown(route, parent)
             continue
+        if of_any := [one["type"] for one in said if one.get("type") in missing and _is_of_any(one)]:
+            yield (
+                f"the gateway of {name}, {_named(route, parent)}, reports {' and '.join(of_any)} without "
+                "observedGeneration, so its reports confirm no weights and count as if it wrote none."
+            )
+            continue
         yield (
             f"the gateway of {name}, {_named(route, parent)}, has not reported "
             f"{' and '.join(missing)} for "
@@ -206,15 +212,21 @@ def _reports(route: Manifest, parent: _Said) -> list[_Said]:
 
 def _identity(route: Manifest, parent: _Said) -> tuple[object, ...]:
     """What makes two parentRefs the same one, with the defaults of the Gateway API (ParentReference)."""
-    group, namespace = parent.get("group"), parent.get("namespace") or route["metadata"].get("namespace")
+    kind, namespace = parent.get("kind") or "Gateway", parent.get("namespace")
+    group = group_of(parent, kind)
     return (
         ROUTE_API if group is None else group,
-        parent.get("kind") or "Gateway",
-        namespace,
+        kind,
+        namespace or route["metadata"].get("namespace"),
         parent.get("name"),
         parent.get("sectionName") or None,
         parent.get("port") or None,
     )
+
+
+def _is_of_any(said: _Said) -> bool:
+    """Whether a condition does not say which generation it is about."""
+    return not said.get("observedGeneration")
 
 
 def _is(said: _Said, kind: str, status: str, route: Manifest) -> bool:

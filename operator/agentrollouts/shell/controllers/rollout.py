@@ -22,11 +22,14 @@ from agentrollouts.shell.controllers.rollout_hooks import RolloutHooks
 from agentrollouts.shell.controllers.rollout_observer import RolloutObserver
 from agentrollouts.shell.effects.act import Actor
 from agentrollouts.shell.effects.alerts import AlertBoard
+from agentrollouts.shell.effects.contests import Contests
 from agentrollouts.shell.effects.writes import PacedWrites
 from agentrollouts.shell.inputs.poller import Poller
 from agentrollouts.shell.rollout_metrics import RolloutMetrics
 from agentrollouts.telemetry import Telemetry
 
+SEEN_SECONDS: Final = 1.0
+"""After a write of traffic, to look again at the latest. No event reports a write that a webhook undoes."""
 ROUNDS: Final = 2
 """How often a decision is made again with what it depends on: endpoints may lead to Deployments."""
 
@@ -68,6 +71,7 @@ class RolloutController:
         """For answered actions that are deleted: nothing depends on that."""
         self._poller = poller
         self._telemetry = telemetry
+        self._contests = Contests()
         self._blocked: set[Ref] = set()
         """Rollouts of which a rollback is refused."""
         self._onlookers = onlookers
@@ -85,7 +89,7 @@ class RolloutController:
         self._poller.poll(key, decision.poll)
         self._observer.follow(key, decision.services)
         self._hooks.follow(key, decision)
-        if decision.rests_on_status:
+        if decision.rests_on_status and not self._writes.is_too_soon(key, decision.writes):
             await self._observer.confirm(manifest)
         saying = None
         if decision.is_blocked:  # the rollback is persisted already, and its writes may hang again
@@ -97,6 +101,8 @@ class RolloutController:
             if saying is not None:
                 await asyncio.wait([saying])
         problem = self._writes.problem(key)
+        if pause and problem is None:
+            self._contests.note(key, decision.drifts, obs.now)
         await (saying or self._persist(manifest, obs, decision))
         status = decision.status or obs.status
         self._onlookers.metrics.note(key, status)
@@ -104,12 +110,12 @@ class RolloutController:
         if self._actor.recorder is not None:
             self._actor.recorder.note(key, manifest, status, decision.evidence)
         is_done = not pause and problem is None
-        if saying is None:
-            self._actor.send_events(manifest, self._what_happened(decision.events, is_done=is_done))
+        events = decision.events if saying is None else filter(_is_restoration, decision.events)
+        self._actor.send_events(manifest, self._what_happened(tuple(events), is_done=is_done))
         await self._actor.replies.send(decision.answers)
         await self._actor.labels.put_back(key.namespace, rollout.spec.agent, decision.lost)
         later = await self._finish(key, manifest, decision) if is_done else None
-        waits = (seconds_until(obs.now, decision.wake_at), later)
+        waits = (seconds_until(obs.now, decision.wake_at), later, SEEN_SECONDS if decision.drifts else None)
         return Outcome.of(pause, problem, min((wait for wait in waits if wait is not None), default=None))
 
     async def _finish(self, key: Ref, manifest: Manifest, decision: Decision) -> float | None:
@@ -124,7 +130,7 @@ class RolloutController:
     async def _decide(self, key: Ref, rollout: AgentRollout) -> tuple[Observation, Decision, float | None]:
         """The decision, made again where it depends on what is not watched; and as of `_decided`."""
         obs = await self._observer.observe(rollout, self._writes.problem(key), self._chores.problem(key))
-        obs = self._hooks.seen(key, obs)
+        obs = replace(self._hooks.seen(key, obs), contest=self._contests.of(key, obs.now))
         if self._actor.recorder is not None:
             obs = replace(obs, record=self._actor.recorder.knowledge(key))
         decision, pause = await self._decided(key, obs)
@@ -165,6 +171,7 @@ class RolloutController:
         self._note(key, is_blocked=False)
         self._follow_nothing(key)
         self._writes.forget(key)
+        self._contests.forget(key)
         self._chores.forget(key)
         self._sweeps.forget(key)
         self._onlookers.metrics.forget(key)
@@ -210,11 +217,15 @@ class RolloutController:
 
     def _what_happened(self, events: Sequence[Event], *, is_done: bool) -> list[Event]:
         """Without restorations that have not been made yet; those that have are counted."""
-        true = [event for event in events if is_done or event.reason is not Reason.ROUTE_RESTORED]
-        for _ in [event for event in true if event.reason is Reason.ROUTE_RESTORED]:
+        true = [event for event in events if is_done or not _is_restoration(event)]
+        for _ in filter(_is_restoration, true):
             self._telemetry.restored()
         return true
 
 
 def _sets_weights(patch: Patch) -> bool:
     return any(str(operation["path"]).endswith("/weight") for operation in patch.operations)
+
+
+def _is_restoration(event: Event) -> bool:
+    return event.reason is Reason.ROUTE_RESTORED

@@ -6,10 +6,11 @@ server stores something else. Other writes, such as a rollback, are never delaye
 """
 
 import json
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
-from agentrollouts.core.effects import Effect, Patch
+from agentrollouts.core.effects import Deletion, Effect, Patch
 
 K = TypeVar("K", bound=Hashable)
 
@@ -23,6 +24,8 @@ rejected."""
 CALM_SECONDS: Final = 120.0
 """What was not written for so long is not a repetition."""
 
+_Target = tuple[str, str]
+
 
 class _Last(NamedTuple):
     digest: int
@@ -31,7 +34,9 @@ class _Last(NamedTuple):
 
 
 class Pace(Generic[K]):
-    """What was written last for each key, and how often in a row.
+    """What was written last for each key, object by object, and how often in a row.
+
+    Each object counts by itself: someone who changes two in turn is slowed down as well.
 
     Args:
         clock: monotonic seconds, as of the running loop.
@@ -39,41 +44,78 @@ class Pace(Generic[K]):
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._last: dict[K, _Last] = {}
+        self._last: dict[K, dict[_Target, _Last]] = {}
 
     def pause(self, key: K, writes: Sequence[Effect], *, longest: float = PAUSE_LAST) -> float:
-        """Seconds until these writes may be done; 0 for now, and then they count as done."""
-        if not writes:
-            return 0.0
-        now, digest = self._clock(), _digest(writes)
-        last = self._last.get(key)
-        times = 0
-        if last is not None and last.digest == digest and now < last.at + CALM_SECONDS:
-            times = last.times
-            if (left := last.at + min(_pause_after(times), longest) - now) > 0:
-                return left
-        self._last[key] = _Last(digest, times + 1, now)
-        return 0.0
+        """Seconds until these writes may be done; 0 for now, and then they count as done.
+
+        They wait only if each of them is a repetition, and then for the first that is due.
+        """
+        recent, due = self._recent(key), _due(writes)
+        left = self._left(recent, due, longest)
+        if due and not left:
+            now, counts = self._clock(), {target: last.times for target, last in _same(recent, due).items()}
+            done = {target: _Last(digest, counts.get(target, 0) + 1, now) for target, digest in due.items()}
+            self._last[key] = recent | done
+        return left
+
+    def left(self, key: K, writes: Sequence[Effect], *, longest: float = PAUSE_LAST) -> float:
+        """The same, and they do not count as done."""
+        return self._left(self._recent(key), _due(writes), longest)
 
     def forget(self, key: K) -> None:
         """The object is gone."""
         self._last.pop(key, None)
+
+    def _left(self, recent: Mapping[_Target, _Last], due: Mapping[_Target, int], longest: float) -> float:
+        repeated = _same(recent, due)
+        if not repeated or len(repeated) < len(due):
+            return 0.0
+        ends = (last.at + min(_pause_after(last.times), longest) for last in repeated.values())
+        return max(0.0, min(ends) - self._clock())
+
+    def _recent(self, key: K) -> dict[_Target, _Last]:
+        """What was written lately for each object."""
+        now, known = self._clock(), self._last.get(key, {})
+        return {target: last for target, last in known.items() if now < last.at + CALM_SECONDS}
 
 
 def _pause_after(times: int) -> float:
     return min(PAUSE_FIRST * 2 ** min(times - AT_ONCE, 10), PAUSE_LAST) if times >= AT_ONCE else 0.0
 
 
+def _same(recent: Mapping[_Target, _Last], due: Mapping[_Target, int]) -> dict[_Target, _Last]:
+    """What was written last, where it is written again."""
+    return {target: last for target, last in recent.items() if due.get(target) == last.digest}
+
+
+def _due(writes: Sequence[Effect]) -> Mapping[_Target, int]:
+    """What is written to each object, by its kind and name."""
+    found = defaultdict[_Target, list[Effect]](list)
+    for write in writes:
+        found[str(write.manifest["kind"]), str(write.manifest["metadata"].get("name"))].append(write)
+    return {target: _digest(effects) for target, effects in found.items()}
+
+
 def _digest(writes: Sequence[Effect]) -> int:
-    contents = [(type(write).__name__, _any_version(write.manifest), _operations(write)) for write in writes]
+    contents = [(type(write).__name__, _desired(write), [*_stated(write)]) for write in writes]
     return hash(json.dumps(contents, sort_keys=True, default=dict))
 
 
-def _any_version(manifest: Mapping[str, Any]) -> Mapping[str, Any]:
+def _desired(write: Effect) -> Mapping[str, Any]:
     """The desired object, on any version: a writer that keeps changing it creates a new version each time."""
-    metadata = {key: value for key, value in manifest["metadata"].items() if key != "resourceVersion"}
-    return {**manifest, "metadata": metadata}
+    if isinstance(write, Deletion):
+        return {}
+    metadata = write.manifest["metadata"]
+    kept = {key: value for key, value in metadata.items() if key != "resourceVersion"}
+    return {**write.manifest, "metadata": kept}
 
 
-def _operations(write: Effect) -> Sequence[object]:
-    return write.operations if isinstance(write, Patch) else ()
+def _stated(write: Effect) -> Iterator[object]:
+    """What a patch says, such as the mark of a rollback, without what depends on what it has found.
+
+    Which weights it sets, what it removes and what it tests follow from what someone else has written.
+    """
+    for operation in write.operations if isinstance(write, Patch) else ():
+        if operation["op"] == "add" and not str(operation["path"]).endswith("/weight"):
+            yield operation

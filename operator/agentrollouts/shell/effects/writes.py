@@ -36,16 +36,19 @@ class PacedWrites:
         """Why the last write for an object failed; None if it did not."""
         return self._problems.get(key)
 
+    def is_too_soon(self, key: Ref, effects: Sequence[Effect]) -> bool:
+        """Whether it is too soon to repeat this."""
+        return self._pace.left(key, effects, longest=_longest(effects)) > 0
+
     async def write(self, key: Ref, effects: Sequence[Effect]) -> float:
         """Do what was decided, unless it is too soon to repeat it: then the seconds until it is not.
 
         Raises:
             ConflictError: what was decided rests on an object that has changed; observe and decide again.
         """
-        is_rollback = any(map(bare_forms, effects))
-        pause = self._pace.pause(key, effects, longest=PAUSE_ROLLBACK if is_rollback else PAUSE_LAST)
+        pause = self._pace.pause(key, effects, longest=_longest(effects))
         if not pause:
-            problem = await self._applied(key, effects, is_rollback=is_rollback)
+            problem = await self._applied(key, effects)
             if problem is None:
                 self._problems.pop(key, None)
             else:
@@ -58,13 +61,21 @@ class PacedWrites:
         self._conflicts.pop(key, None)
         self._pace.forget(key)
 
-    async def _applied(self, key: Ref, effects: Sequence[Effect], *, is_rollback: bool) -> Problem | None:
+    async def _applied(self, key: Ref, effects: Sequence[Effect]) -> Problem | None:
         try:
             problem = await self._actor.apply(effects)
         except ConflictError as error:
             self._conflicts[key] += 1
-            if is_rollback and self._conflicts[key] >= CONFLICTS:
+            if self._conflicts[key] >= CONFLICTS and _is_rollback(effects):
                 return Problem(Reason.WRITE_FAILED, str(error))
             raise
         self._conflicts.pop(key, None)
         return problem
+
+
+def _longest(effects: Sequence[Effect]) -> float:
+    return PAUSE_ROLLBACK if _is_rollback(effects) else PAUSE_LAST
+
+
+def _is_rollback(effects: Sequence[Effect]) -> bool:
+    return any(map(bare_forms, effects))

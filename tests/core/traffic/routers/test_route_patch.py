@@ -98,6 +98,13 @@ def test_the_whole_patch_of_a_canary() -> None:
     )
 
 
+def test_a_service_of_the_group_core_is_a_service() -> None:
+    """As routes in a mesh often name it; the API server takes any group."""
+    refs = [a_backend(service, group="core") for service in (OLD_SERVICE, NEW_SERVICE)]
+
+    assert weights(due(TRYING.in_phase(1), their_route(*refs))) == {OLD_SERVICE: 75, NEW_SERVICE: 25}
+
+
 def test_annotations_of_others_stay() -> None:
     """Ours is added beside them, and goes alone."""
     theirs = {"argocd.argoproj.io/tracking-id": "shop"}

@@ -38,7 +38,7 @@ def rollback_in_progress(s: Situation) -> moves.Move | None:
     """A rollback that was begun is finished, whatever else is true."""
     match s.attempt.state:
         case State.ROLLING_BACK:
-            return moves.Verify() if s.traffic.is_shown else _writing(s)
+            return moves.Verify() if s.traffic.is_shown and not s.obs.contest else _writing(s)
         case State.VERIFYING:
             return verifying(s)
         case _:
@@ -217,6 +217,8 @@ def weights_not_applied(s: Situation) -> moves.Move | None:
     """The desired weight is not in effect yet; no clock starts before it is, and none runs on without it."""
     if s.applied:
         return None
+    if s.obs.contest:
+        return moves.StopClock(s.obs.contest.problem.message)
     if s.traffic.is_shown and s.gateways.problem:
         message = s.gateways.problem.message
         return moves.StopClock(message) if s.gateways.is_lasting else moves.Wait(message)

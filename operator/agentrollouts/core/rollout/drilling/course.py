@@ -129,7 +129,7 @@ def without_traffic(s: Situation) -> moves.Move | None:
     if s.applied:
         return None
     within = timedelta(seconds=s.spec.rollback.verify.within_seconds + plan_of(s.spec).duration_seconds)
-    problem = s.gateways.problem or s.traffic.blocked or s.obs.traffic_problem
+    problem = s.gateways.problem or s.traffic.blocked or s.hindrance
     why = problem.message if problem else "the weights are being written"
     if s.now >= s.attempt.start_time + within:
         seconds = within.total_seconds()

@@ -49,6 +49,7 @@ from agentrollouts.core.states import is_progressing, is_under_way
 from agentrollouts.core.traffic import gateways
 from agentrollouts.core.traffic.conflicts import NAMED
 from agentrollouts.core.traffic.latch import is_latched
+from agentrollouts.core.traffic.observed import Contest
 from agentrollouts.core.traffic.state import TrafficState
 
 _Word = tuple[bool | None, Reason, str]
@@ -78,6 +79,7 @@ def conditions_of(
     if drilled and not isinstance(move, moves.Rest | moves.Enqueue):
         late = applied[1] is Reason.ROLLBACK_LATE
         holds, reason, message = (False, *applied[1:]) if late else (True, Reason.HEALTHY, drilled)
+    holds, reason, message = _in_contest(status, (holds, reason, message), s.obs.contest)
     measured = (_missing(s, status, metrics), *findings(s.spec, status))
     ready = (holds, reason, with_measured(message, *measured))
     stuck = None if ready[0] else stalled_by(status, ready, applied)
@@ -128,6 +130,16 @@ def _ready(
     if problem := traffic.problem:
         return False, problem.reason, problem.message
     return (True, reason, message) if applied[0] else (False, *applied[1:])
+
+
+def _in_contest(status: AgentRolloutStatus, ready: _Word, contest: Contest | None) -> _Word:
+    """With who else changes the traffic; at rest that comes before why nothing new is tried."""
+    _, reason, message = ready
+    if contest is None or contest.problem.message in message:
+        return ready
+    if reason is Reason.HEALTHY or not is_under_way(status):
+        reason = Reason.ROUTE_CONTESTED
+    return False, reason, f"{contest.problem.message}. {message}"
 
 
 def _headline(
@@ -203,7 +215,7 @@ def _traffic(s: Situation, status: AgentRolloutStatus, traffic: TrafficState) ->
         return None, Reason.PENDING, "No release serves yet"
     if late := _late(s, status):
         return False, Reason.ROLLBACK_LATE, late
-    if problem := traffic.problem or s.obs.traffic_problem:
+    if problem := traffic.problem or s.hindrance:
         return False, problem.reason, problem.message
     return _by_gateways(s.gateways, traffic)
 
@@ -222,7 +234,7 @@ def _late(s: Situation, status: AgentRolloutStatus) -> str | None:
     rolling = status.attempt is not None and status.attempt.state is State.ROLLING_BACK
     if not rolling or rollback is None or s.now < rollback.decided_time + timedelta(seconds=budget):
         return None
-    cause = s.obs.traffic_problem.message if s.obs.traffic_problem else "the route does not show it yet"
+    cause = s.hindrance.message if s.hindrance else "the route does not show it yet"
     return f"The rollback decided at {rollback.decided_time:%H:%M:%S} UTC is over its {budget} s: {cause}"
 
 

@@ -28,7 +28,7 @@ Spec = TypeVar("Spec", bound=OwnRoute)
 class OwnRouteRouter(OwnedRouter, Generic[Spec]):
     """The route of one kind."""
 
-    managed = ("f:spec", "f:rules")
+    managed = ("f:spec",)
 
     @classmethod
     @abstractmethod

@@ -9,6 +9,7 @@ from agentrollouts.core.traffic.routers.config_map import ConfigMapRouter
 from agentrollouts.core.traffic.routers.feature_flag import FeatureFlagRouter
 from agentrollouts.core.traffic.routers.grpc_route import GrpcRouteRouter
 from agentrollouts.core.traffic.routers.http_route import HttpRouteRouter
+from agentrollouts.core.traffic.routers.owned import OwnedRouter
 from agentrollouts.core.traffic.routers.route_patch import RoutePatchRouter
 from agentrollouts.core.traffic.routers.router import Find, Key, Router
 
@@ -60,6 +61,12 @@ def taken_by(rollout: AgentRollout, others: Iterable[Manifest]) -> str | None:
     return next((name for router in ROUTERS if (name := router.taken_by(rollout, rollouts))), None)
 
 
-def managed_path(kind: str) -> tuple[str, ...]:
-    """Where the weights of an object of this kind are, as a path in `managedFields`."""
-    return next((router.managed for router in ROUTERS if router.kind == kind), ())
+def managed_path(kind: str, *, is_own: bool) -> tuple[str, ...]:
+    """What the operator sets in an object of this kind, as a path in `managedFields`.
+
+    Args:
+        kind: The kind.
+        is_own: Whether the object is the operator's, and not one in which it sets weights.
+    """
+    routers = (router for router in ROUTERS if router.kind == kind)
+    return next((each.managed for each in routers if issubclass(each, OwnedRouter) == is_own), ())
