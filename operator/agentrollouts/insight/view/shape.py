@@ -164,6 +164,8 @@ class Names:
 
 
 NOTHING: Final = Names()
+GIT: Final = "git"
+"""Verb of a change of the spec, which no command makes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
