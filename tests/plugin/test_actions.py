@@ -3,13 +3,14 @@
 import json
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from agentrollouts.api.people.action import ActionType
-from agentrollouts.core.action.request import Request
+from agentrollouts.core.action.request import OpenRequestError, Request
 from agentrollouts.plugin.actions import (
     Followed,
     RefusedError,
@@ -22,7 +23,7 @@ from agentrollouts.plugin.following import Look
 from agentrollouts.plugin.kubectl import Kubectl, KubectlError, program
 from testkit.builders.names import NEW, OLD, OLDEST
 from tests.plugin.fake import fake
-from tests.plugin.rollouts import healthy, in_canary
+from tests.plugin.rollouts import healthy, in_canary, rolled_back
 
 STABLE, BAD = "x-1.0.0", "x-2.0.0"
 PATIENCE = 60.0
@@ -152,6 +153,19 @@ def test_only_what_was_rolled_back_is_verified(kind: str, result: str, is_back: 
     list(followed.steps(iter([Look({"status": answered(result)}, is_new=True)]), PATIENCE))
 
     assert followed.has_rolled_back is is_back
+
+
+def test_a_rollback_that_comes_second_does_not_reach_stable() -> None:
+    """Someone who still sees the canary does not roll back what serves since, unless they name it."""
+    rollout, _ = rolled_back()
+    request = Request(ActionType.ROLL_BACK, "support-agent", "support", "a test")
+
+    with pytest.raises(OpenRequestError) as refused:
+        completed(request, rollout, "dana")
+
+    assert str(refused.value) == (f"{NEW} is rolled back already; to roll back {OLD} as well, set --release")
+    for named in (replace(request, release=OLD), replace(request, target=OLDEST)):
+        assert completed(named, rollout, "dana")["spec"]["release"] == OLD
 
 
 EXISTS = 'Error from server (AlreadyExists): agentrolloutactions.agentrollouts.dev "once" already exists'

@@ -158,7 +158,7 @@ class Names:
     phase: str | None = None
     """Phase to approve."""
     release: str | None = None
-    """Release to retry."""
+    """Release to retry, or to roll back although the last attempt was rolled back to it."""
     hook: str | None = None
     """Hook to run again or to waive."""
 

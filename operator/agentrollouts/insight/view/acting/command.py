@@ -42,7 +42,8 @@ def action(
         names: What the status does not say.
     """
     verb = VERBS[kind]
-    command = f"{_begin(verb, rollout.metadata.name, _options(names))}{_where(rollout)} --reason '...'"
+    options = _options(names, is_retry=kind is ActionType.RETRY)
+    command = f"{_begin(verb, rollout.metadata.name, options)}{_where(rollout)} --reason '...'"
     return Action(verb=verb, label=label, consequence=consequence, command=command, type=kind, names=names)
 
 
@@ -75,10 +76,11 @@ def repeating(command: str, flags: Sequence[str]) -> str:
     return command.replace(PROGRAM, f"{PROGRAM} {join(kept)}", 1) if kept else command
 
 
-def _options(names: Names) -> str:
-    """As they are written after the name of the rollout."""
+def _options(names: Names, *, is_retry: bool) -> str:
+    """As they are written after the name of the rollout; only what is retried needs no option."""
+    release = names.release if is_retry else f"--release {names.release}"
     given = (
-        names.release,
+        release if names.release else None,
         f"--phase {names.phase}" if names.phase else None,
         f"--hook {names.hook}" if names.hook else None,
         f"--attempt {names.attempt}" if names.attempt else None,
