@@ -87,7 +87,7 @@ class Shown:
         silent = silence(look)
         if self._draw:
             rows = status(view, silent, is_wide=self._form == "wide")
-            self._draw(fitted(drawn(rows, self._out), self._out.height))
+            self._draw(fitted(drawn(rows, self._out), self._out.width, self._out.height))
         elif self._form in {"json", "yaml", "name"}:
             self._print_object(look, view)
         else:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from itertools import accumulate
 from typing import Final
 
 from rich.text import Text
@@ -50,14 +51,16 @@ def status(view: View, silent: str = "", *, is_wide: bool = False) -> list[Row]:
     return [row for block in blocks if block for row in (*block, Row())][:-1]
 
 
-def fitted(screen: Text, height: int) -> Text:
+def fitted(screen: Text, width: int, height: int) -> Text:
     """As much of a screen as a terminal shows at once; what one can do stays, since it comes last."""
     lines = screen.split()
+    rows = [max(1, -(-line.cell_len // width)) for line in lines]
     last = next((n for n, line in enumerate(lines) if line.plain.startswith(f"  {ACTIONS}")), len(lines))
-    kept = height - 1 - (len(lines) - last)
-    if len(lines) <= height or kept < 1:
+    room = height - 1 - sum(rows[last:])
+    kept = sum(total <= room for total in accumulate(rows[:last]))
+    if sum(rows) <= height or kept == 0:
         return screen
-    left_out = Text(f"  ({last - kept} lines are left out; make the window taller)", "dim")
+    left_out = Text(f"  ({last - kept} lines are left out)", "dim")
     return Text("\n").join([*lines[:kept], left_out, *lines[last:]])
 
 
