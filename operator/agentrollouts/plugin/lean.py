@@ -17,6 +17,6 @@ LOADER: Final = ModuleType("pydantic.plugin._loader")
 vars(LOADER).update(get_plugins=tuple)
 sys.modules.setdefault(LOADER.__name__, LOADER)
 
-from agentrollouts.api.model.base import ApiModel  # noqa: E402 pydantic comes after it
+from agentrollouts.api.model import building  # noqa: E402 the others import pydantic
 
-ApiModel.model_config |= {"use_attribute_docstrings": False, "defer_build": True}
+building.has_descriptions, building.is_deferred = False, True

@@ -40,15 +40,15 @@ def test_a_command_that_is_copied_reaches_the_same_cluster(
 ) -> None:
     """The first command of the screen rolls back, and the report is of the same rollout."""
     (shop,) = given.in_canary("copied")
-    where = {"KUBECONFIG": two_clusters(stack, tmp_path, given.namespace)}
+    where = two_clusters(stack, tmp_path, given.namespace)
 
-    lost = plugin(stack, "status", "copied", **where)
-    seen = plugin(stack, "status", "copied", "--context=prod", **where)
+    lost = plugin(stack, "status", "copied", KUBECONFIG=where)
+    seen = plugin(stack, "status", "copied", "--context=prod", KUBECONFIG=where)
     [line] = [each for each in seen.stdout.splitlines() if " rollback " in each]
     command = shlex.split(line.partition("kubectl agentrollout ")[2].replace("...", REASON))
-    done = plugin(stack, *command, **where)
+    done = plugin(stack, *command, KUBECONFIG=where)
     shop.is_back()
-    report = plugin(stack, "--context=prod", "report", "copied", **where)
+    report = plugin(stack, "--context=prod", "report", "copied", KUBECONFIG=where)
 
     assert (lost.returncode, "was refused" in lost.stderr) == (1, True)
     assert (seen.returncode, done.returncode, report.returncode) == (0, 0, 0), done.stderr + report.stderr
