@@ -7,14 +7,16 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from importlib import import_module
 from typing import Final
 
 import click
-from click.exceptions import Abort, Exit
+from click.exceptions import Abort, Exit, NoSuchCommand
 
 from agentrollouts.api.model.text import writable
 from agentrollouts.plugin.complete import proposals
+from agentrollouts.plugin.context import kubeconfig
 from agentrollouts.plugin.kubectl import KubectlError
 from agentrollouts.plugin.options import EPILOG, Session, flags
 
@@ -53,6 +55,10 @@ PASSED: Final = (
     "who-served",
 )
 """The commands of `agentrollouts` that create no action. A test compares them with those of `cli`."""
+BEFORE: Final = ("--context=", "--kubeconfig=")
+"""Flags of kubectl that those commands can have too."""
+EVERYTHING: Final = "roll-back-all"
+"""Never proposed to someone who mistyped the command for one rollout."""
 HIDDEN: Final = frozenset({"operator", "crds", "gates"})
 """Those that are for people who run or build the operator."""
 
@@ -64,6 +70,16 @@ class Plugin(click.Group):
         """Our own first, then those of `agentrollouts`."""
         del ctx
         return [*OWN, *PASSED]
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command and its arguments. click knows no command that is not imported yet."""
+        try:
+            return super().resolve_command(ctx, args)
+        except NoSuchCommand as error:
+            known = [each for each in self.list_commands(ctx) if each != EVERYTHING]
+            raise NoSuchCommand(error.command_name, possibilities=known, ctx=ctx) from None
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of this name, if there is one."""
@@ -90,9 +106,12 @@ def _passed(name: str) -> click.Command:
     @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
     @click.pass_obj
     def passed(session: Session, arguments: tuple[str, ...]) -> None:
-        if session.flags:
-            raise click.UsageError(f"put the flags of `{name}` after it")
-        raise Exit(import_module("agentrollouts.main").main([name, *arguments]))
+        if any(not each.startswith(BEFORE) for each in session.flags):
+            raise click.UsageError(
+                f"put the flags of `{name}` after it; only --context and --kubeconfig can be before it"
+            )
+        with kubeconfig(session.kubectl) if session.flags else nullcontext():
+            raise Exit(import_module("agentrollouts.main").main([name, *arguments]))
 
     return passed
 
@@ -120,7 +139,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return FAILED
     except (KeyboardInterrupt, Abort):
         return INTERRUPTED
-    except BrokenPipeError:  # the reader has enough
+    except OSError as error:
+        if not isinstance(error, BrokenPipeError):  # else the reader has enough
+            what = error.filename or "the output cannot be written"
+            sys.stderr.write(f"{what}: {error.strerror or error}\n")
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except ModuleNotFoundError as error:

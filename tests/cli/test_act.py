@@ -169,12 +169,12 @@ WRONG: Final[dict[str, tuple[RolloutBuilder, list[str], str]]] = {
     "no quarantine": (
         IN_CANARY,
         ["retry"],
-        "set --release, unless exactly one release is in quarantine; there is none",
+        "name the release, unless exactly one is in quarantine; there is none",
     ),
     "two in quarantine": (
         quarantining((OLDEST, 1), (NEXT, 3)),
         ["retry"],
-        f"set --release, unless exactly one release is in quarantine; there are {OLDEST}, {NEXT}",
+        f"name the release, unless exactly one is in quarantine; there are {OLDEST}, {NEXT}",
     ),
 }
 

@@ -24,6 +24,9 @@ def printed(rows: list[Row], *, width: int = 80, is_terminal: bool = False, enco
         def encoding(self) -> str:  # type: ignore[override]
             return encoding
 
+        def isatty(self) -> bool:
+            return is_terminal
+
     file = File()
     out = Console(file=file, width=width, force_terminal=is_terminal, color_system=None, legacy_windows=False)
     terminal.show(rows, out)

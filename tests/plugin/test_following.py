@@ -1,6 +1,7 @@
 """A rollout that is followed: what a fake kubectl prints and how it ends, and what is made of it."""
 
 import json
+import sys
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 
 from agentrollouts.plugin import following
 from agentrollouts.plugin.following import Look, follow
-from agentrollouts.plugin.kubectl import Kubectl, KubectlError, program
+from agentrollouts.plugin.kubectl import WAITING, Kubectl, KubectlError, program, say_waiting
 from tests.inside import eventually
 from tests.plugin.fake import fake
 
@@ -86,6 +87,43 @@ def test_what_cannot_be_followed_is_an_error(
     fake(tmp_path, script)
     with pytest.raises(KubectlError, match=sentence):
         looks(kubectl, 2)
+
+
+@pytest.mark.parametrize("what", ['agentrollouts.agentrollouts.dev \\"x\\"', 'namespaces \\"shop\\"'])
+def test_one_that_is_deleted_while_there_is_no_watch_is_gone(
+    kubectl: Kubectl, tmp_path: Path, what: str
+) -> None:
+    """No answer is not the same as the answer that there is none, or not even its namespace."""
+    gone = f'echo "Error from server (NotFound): {what} not found" >&2; exit 1'
+    count = f"echo x >> {tmp_path}/count; case $(wc -l < {tmp_path}/count) in"
+    fake(tmp_path, f"{count}\n1)\n{event('ADDED', FIRST)}exit 1;;\n*) {gone};;\nesac")
+
+    with pytest.raises(KubectlError, match="agentrollout x was deleted"):
+        looks(kubectl, 100)
+
+
+def test_the_first_answer_is_not_awaited_forever(
+    kubectl: Kubectl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An API server that takes the connection and says nothing is told apart from a slow one by a limit."""
+    monkeypatch.setattr(following, "PATIENCE_SECONDS", 0)
+    fake(tmp_path, "exec sleep 600")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    say_waiting.cache_clear()
+
+    with (
+        closing(follow(kubectl, "x", seconds=2 * TICK, tick=TICK)) as found,
+        pytest.raises(following.NoAnswerError, match=f"no answer from the API server within {2 * TICK:g} s"),
+    ):
+        next(found)
+    assert capsys.readouterr().err == f"{WAITING}\n"
+
+
+def test_what_is_no_object_ends_a_watch(kubectl: Kubectl, tmp_path: Path) -> None:
+    """A program in the place of kubectl that greets is named, and does not keep us waiting."""
+    fake(tmp_path, f"echo Welcome\n{event('ADDED', FIRST, indent=4)}exec sleep 600")
+    with pytest.raises(KubectlError, match="kubectl printed something that is not an object"):
+        looks(kubectl, 1)
 
 
 def test_what_kubectl_started_ends_with_it(kubectl: Kubectl, tmp_path: Path) -> None:

@@ -14,8 +14,9 @@ from agentrollouts.cli.online.arguments import SUMMARIES, command_of
 from agentrollouts.kubectl_agentrollout import ACTIONS, HIDDEN, OWN, PASSED, VERBS, plugin
 from agentrollouts.plugin import kubectl
 from agentrollouts.plugin.commands import act
+from agentrollouts.plugin.options import GLOBALS, SWITCHES
 from tests.plugin.fake import environment, fake, run
-from tests.plugin.rollouts import in_canary
+from tests.plugin.rollouts import healthy, in_canary
 
 HEAVY = (
     "kopf",
@@ -146,51 +147,30 @@ def test_other_commands_get_their_arguments_untouched(tmp_path: Path) -> None:
     assert (flags.returncode, "put the flags of `judge` after it" in flags.stderr) == (2, True)
 
 
-def test_no_kubectl_is_one_sentence(tmp_path: Path) -> None:
-    """Who has the plugin alone is told what is missing."""
-    done = run(tmp_path, "list", PATH=str(tmp_path))
+def test_every_flag_of_kubectl_that_names_a_cluster_passes_through() -> None:
+    """The list of kubectl itself, without what is about kubectl as a program."""
+    text = subprocess.run(  # noqa: S603 that of the sandbox
+        [Path(sys.executable).with_name("kubectl"), "options"], capture_output=True, text=True, check=True
+    ).stdout
+    found = set(re.findall(r"--([a-z-]+)=", text))
+    program = {"log-flush-frequency", "match-server-version", "profile", "profile-output", "v", "vmodule"}
+    ours = {"namespace", "server"}
+
+    assert found - program - {"warnings-as-errors"} == {*GLOBALS, *SWITCHES, *ours}
+
+
+def test_a_context_reaches_the_other_commands(tmp_path: Path) -> None:
+    """They read a kubeconfig themselves, so they get one; it is gone afterward."""
+    text = "apiVersion: v1\nkind: Config\n"
+    folder = fake(tmp_path, f"echo \"$@\" > {tmp_path}/call; printf '{text}'")
+    done = run(folder, "--context=prod", "report", "a", "-n", "support")
+
+    assert (tmp_path / "call").read_text().split() == [
+        *("config", "view", "--minify", "--flatten", "--raw", "--context=prod")
+    ]
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "kubectl is not on the PATH; install it, since this command runs it\n"
-
-
-def test_an_error_is_the_sentence_of_kubectl_without_its_log(tmp_path: Path) -> None:
-    """Lines that a library logs are for `--debug`, and a token is never printed."""
-    script = (
-        'echo "E1130 10:00:00.0 1 memcache.go:265] couldn\'t get list" >&2; '
-        "echo 'error: You must be logged in to the server' >&2; exit 1"
-    )
-    folder = fake(tmp_path, script)
-    done = run(folder, "list")
-    debug = run(folder, "list", "--debug", "--token=secret")
-
-    assert (done.returncode, done.stdout, done.stderr) == (
-        1,
-        "",
-        "error: You must be logged in to the server\n",
-    )
-    assert "memcache.go" in debug.stderr
-    assert "secret" not in debug.stderr
-
-
-@pytest.mark.parametrize(
-    ("arguments", "problem"),
-    [
-        (["status"], "name the rollout, or its agent with --agent"),
-        (["status", "a", "--agent", "b"], "name the rollout, or its agent with --agent"),
-        (["status", "Not_a_name"], "is not a valid name"),
-        (["status", "--", "--all"], "is not a valid name"),
-        (["status", "pods/a"], "is not an object of the kind agentrollouts"),
-        (["status", "a", "-w", "--wait"], "give --watch or --wait, not both"),
-        (["acknowledge", "a", "--for", "soon", "--reason", "it is a test"], "is not a duration"),
-        (["rollback", "a"], "Missing option '--reason'"),
-        (["rolback", "a"], "No such command 'rolback'"),
-    ],
-)
-def test_wrong_usage_is_two(tmp_path: Path, arguments: list[str], problem: str) -> None:
-    """Nothing was requested, and the sentence says what to write instead."""
-    done = run(fake(tmp_path, "exit 7"), *arguments)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert problem in done.stderr
+    [file] = set(re.findall(r"/\S+\.yaml", done.stderr))
+    assert not Path(file).exists()
 
 
 def test_flags_of_kubectl_pass_through_untouched(tmp_path: Path) -> None:
@@ -243,3 +223,15 @@ case "$2" in agentrollout) cat {tmp_path}/rollout.json;; *) echo '{{"items": []}
     assert second[-2:] == ["--ignore-not-found", "--output=json"]
     assert done.stderr == "False loaded"
     assert "canary-25" in done.stdout
+
+
+def test_at_rest_one_kubectl_is_enough(tmp_path: Path) -> None:
+    """Stable is compared with nothing, so neither releases nor bundles are read."""
+    manifest, _ = healthy()
+    (tmp_path / "rollout.json").write_text(json.dumps(manifest))
+    done = run(
+        fake(tmp_path, f'echo "$1 $2" >> {tmp_path}/calls; cat {tmp_path}/rollout.json'), "status", "x"
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "calls").read_text() == "get agentrollout\n"

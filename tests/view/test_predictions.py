@@ -12,7 +12,8 @@ from agentrollouts.api.people.action import ActionType
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.core.attempt.clocks import due_time
 from agentrollouts.insight.view.coming import forward
-from agentrollouts.insight.view.words import Happens
+from agentrollouts.insight.view.view import view
+from agentrollouts.insight.view.words import Happens, Topic
 from testkit.builders.names import NEW, OLD, OLDEST
 from testkit.builders.rollouts import a_rollout
 from testkit.builders.routes import THEIRS, a_shop
@@ -56,6 +57,7 @@ def check(world: Watched, seconds: float) -> str:
     """Left alone for so long, a world does first what the view predicts, at that time; what it was."""
     predictions, start, state = world.seen(), world.now, world.state
     world.run(seconds)
+    assert late(world, world.now) is None, f"overdue while the operator runs, at {world.now} in {world.state}"
     shown = "\n".join(map(str, predictions))
     if world.first is None:
         latest = deadline(predictions)
@@ -71,6 +73,12 @@ def check(world: Watched, seconds: float) -> str:
 def _is_calm(world: World) -> bool:
     """Whether nothing keeps a decision from being made at its time."""
     return world.metrics == "up" and world.has_endpoints and world.gateway_follows and world.has_gateway_api
+
+
+def late(world: World, now: datetime) -> str | None:
+    """What the view says about an operator that does not run."""
+    around = view(world.rollout.copy_with(status=world.status), {}, now).around
+    return next((each.sentence for each in around if each.topic is Topic.OPERATOR), None)
 
 
 def play(sequence: Sequence[tuple[Edit, float]]) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from agentrollouts.api.attempt import State
 from agentrollouts.api.rollout import AgentRollout
+from agentrollouts.insight.view.acting.command import addressed
 from agentrollouts.insight.view.reading import Known
 from agentrollouts.insight.view.shape import View
 from agentrollouts.insight.view.view import view
@@ -143,6 +144,20 @@ def test_the_view_is_the_golden_file(state: State) -> None:
     """The JSON of each state is the file that people have read; write it anew only after reading it."""
     golden = json.loads((GOLDEN / f"{state}.json").read_text(), parse_float=_to_six_digits)
     assert json.loads(json.dumps(view_in(state).to_json()), parse_float=_to_six_digits) == golden
+
+
+def test_commands_name_the_cluster_that_was_read() -> None:
+    """A command that is copied reaches no other cluster, and shows no secret."""
+    flags = ("--context=prod eu", "--as=dana", "--token=secret", "--namespace=x", "--request-timeout=5s")
+    shown = view_in(State.ROLLED_BACK)
+
+    found = [each.command for each in addressed(shown, flags).actions]
+
+    program = "kubectl agentrollout '--context=prod eu' --as=dana"
+    plain = [each.command for each in shown.actions]
+    assert found == [each.replace("kubectl agentrollout", program) for each in plain]
+    assert found[0] == plain[0] == "spec.releaseRef.name: support-agent-4.1.0"
+    assert addressed(shown, ()) == shown
 
 
 def _to_six_digits(number: str) -> float:

@@ -7,7 +7,7 @@ Healthy or was rolled back for harm.
 from collections.abc import Container, Iterable, Iterator
 from typing import Final
 
-from agentrollouts.api.attempt import AttemptKind
+from agentrollouts.api.attempt import AttemptKind, State
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollback import LastRollback
 from agentrollouts.api.rollout import AgentRolloutSpec
@@ -98,6 +98,13 @@ def rollback_of(status: AgentRolloutStatus) -> LastRollback | None:
     if is_drill(status):
         return status.last_drill.rollback if status.last_drill else None
     return status.last_rollback
+
+
+def is_just_back(status: AgentRolloutStatus) -> bool:
+    """Whether stable is where the last attempt was rolled back to, and nothing was shipped since."""
+    attempt, rollback, stable = status.attempt, status.last_rollback, status.stable
+    is_last = attempt is not None and attempt.state is State.ROLLED_BACK and not is_drill(status)
+    return is_last and rollback is not None and stable is not None and rollback.to == stable.release
 
 
 def with_rollback(status: AgentRolloutStatus, rollback: LastRollback) -> AgentRolloutStatus:

@@ -67,7 +67,7 @@ async def _serve(options: argparse.Namespace, flags: Sequence[str]) -> None:
     with socket.create_server(("127.0.0.1", options.port)) as listener:
         guard = Guard(listener.getsockname()[1])
         async with proxy(options.kubectl, flags) as path, proxied(path) as api:
-            source = Local(api, scope)
+            source = Local(api, scope, flags)
             app = application(Pages(source), guard.install)
             runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
             await runner.setup()

@@ -31,6 +31,8 @@ NAMESPACE: Final = "namespace"
 """Parameter of the form that leads to the list of a namespace."""
 STREAM: Final = {"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"}
 """Headers of a stream; an nginx before the page must not keep it for later."""
+AGAIN_SECONDS: Final = "5"
+"""After so many seconds the browser loads a page again that has nothing to show yet."""
 STATIC: Final = files("agentrollouts.dashboard") / "static"
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -124,6 +126,8 @@ class Pages:
     async def _show(self, request: web.Request, reader: Reader, code: int = 200) -> web.Response:
         name, desk = _name(request), self.source.desk(request)
         rollout, own, problem = await desk.find(name, request.query.get(ACTION))
+        if rollout is None and problem:  # nothing was read, so it is unknown what there is
+            return _page(sorry(_old(problem)), problem.code, again=True)
         if rollout is None:
             return _page(sorry(f"There is no AgentRollout {name.name} in namespace {name.namespace}"), 404)
         query = f"?{request.query_string}" if request.query_string else ""
@@ -156,7 +160,7 @@ async def _refused(request: web.Request, handler: Handler) -> web.StreamResponse
     except ApiError as error:
         is_away = error.code == web.HTTPServiceUnavailable.status_code
         sentence = _old(Problem(datetime.now(UTC), str(error), error.code)) if is_away else str(error)
-        return _page(sorry(sentence), error.code)
+        return _page(sorry(sentence), error.code, again=is_away)
 
 
 async def _style(_: web.Request) -> web.Response:
@@ -167,8 +171,9 @@ async def _script(_: web.Request) -> web.Response:
     return web.Response(text=(STATIC / "live.js").read_text("utf-8"), content_type="text/javascript")
 
 
-def _page(text: str, code: int = 200) -> web.Response:
-    return web.Response(text=text, content_type="text/html", status=code)
+def _page(text: str, code: int = 200, *, again: bool = False) -> web.Response:
+    headers = {"Refresh": AGAIN_SECONDS} if again else None
+    return web.Response(text=text, content_type="text/html", status=code, headers=headers)
 
 
 def _old(problem: Problem | None) -> Markup | None:

@@ -1,7 +1,7 @@
 """The source on someone's machine: one reader, and one watch for each kind, however many tabs are open."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -23,11 +23,17 @@ class Scope:
 
 
 class Local:
-    """Source and desk."""
+    """Source and desk.
 
-    def __init__(self, api: Api, scope: Scope) -> None:
+    Args:
+        api: The API server.
+        scope: What is shown.
+        flags: Flags of kubectl with which it is reached.
+    """
+
+    def __init__(self, api: Api, scope: Scope, flags: Sequence[str] = ()) -> None:
         self.api = api
-        self.reading = Reading(api)
+        self.reading = Reading(api, flags)
         self._news = asyncio.Condition()
         self._rollouts, self._actions = (
             Watched(api, Selection(kind, scope.only), self._news, fallback=scope.current)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
@@ -27,6 +27,7 @@ from agentrollouts.insight.named import BUNDLE, named
 from agentrollouts.insight.records import attempts
 from agentrollouts.insight.render.page import to_html
 from agentrollouts.insight.report import Case, report
+from agentrollouts.insight.view.acting.command import addressed
 from agentrollouts.insight.view.reading import Known
 from agentrollouts.insight.view.shape import View
 from agentrollouts.insight.view.view import view
@@ -45,16 +46,21 @@ class Seen:
 
 
 class Reading:
-    """Reads what a rollout refers to."""
+    """Reads what a rollout refers to.
 
-    def __init__(self, api: Api) -> None:
-        self._api = api
+    Args:
+        api: The API server.
+        flags: Flags of kubectl that name it, for the commands that the page shows.
+    """
+
+    def __init__(self, api: Api, flags: Sequence[str] = ()) -> None:
+        self._api, self._flags = api, flags
         self._reviews = AccessReviews(api)
         self._bundles: OrderedDict[tuple[str, str], str | None] = OrderedDict()
 
     async def of(self, name: Name, rollout: Manifest, reader: Reader) -> Seen:
         """The view, and the buttons that the reader may press."""
-        seen = view(rollout, await self._known(rollout), datetime.now(UTC))
+        seen = addressed(view(rollout, await self._known(rollout), datetime.now(UTC)), self._flags)
         types = {ActionType(each.type) for each in seen.actions if each.type in set(ActionType)}
         try:
             rights, unsure = await self._reviews.of(name, types), ""

@@ -13,10 +13,16 @@ BUNDLE: Final = "bundle.json"
 
 
 def named(rollout: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
-    """The releases that a person compares: stable, the canary, the desired one; each with its snapshot."""
+    """The releases that a person compares: stable, the canary, the desired one; each with its snapshot.
+
+    Stable alone is compared with nothing, so at rest there is nothing to read.
+    """
     status, spec = rollout.get("status") or {}, rollout.get("spec") or {}
     known = by_release([rollout])
     desired = (spec.get("releaseRef") or {}).get("name")
     serving = [each["release"] for each in (status.get("stable"), status.get("canary")) if each]
-    for name in dict.fromkeys([*serving, *([desired] if desired else [])]):
+    names = dict.fromkeys([*serving, *([desired] if desired else [])])
+    if status.get("stable") and len(names) == 1:
+        return
+    for name in names:
         yield name, known[name]["snapshot"] if name in known else None

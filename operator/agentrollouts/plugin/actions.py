@@ -6,18 +6,26 @@ The status that was just read completes the request. All times are measured from
 import json
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from agentrollouts.api.people.action import ActionType
+from agentrollouts.api.reasons import Reason
 from agentrollouts.core.action.ledger import ON_THE_WAY, SUCCESSFUL
-from agentrollouts.core.action.request import Request, manifest_of
+from agentrollouts.core.action.request import OpenRequestError, Request, manifest_of
+from agentrollouts.insight.view.shape import Action
+from agentrollouts.insight.view.view import view
 from agentrollouts.plugin.following import Look
 from agentrollouts.plugin.kubectl import Kubectl, KubectlError, Manifest, Started
+from agentrollouts.plugin.reading import now
 
 _FULL: Final = 100
 _LEAVING_SECONDS: Final = 10.0
 """How long the last runs of a release are awaited once the route is back; they are not part of the answer."""
+_WHO_SECONDS: Final = 10.0
+"""How long an action waits for the name of who requests it."""
+_OURS: Final = ("reason", "requestedBy")
+"""Fields of an action that do not say what is requested."""
 _MOVING: Final = frozenset({"RollingBack", "Verifying"})
 """States of an attempt whose release can still have traffic."""
 
@@ -42,22 +50,72 @@ def whoami(started: Started) -> str:
     verifies names, it refuses that one.
     """
     try:
-        return str(started.json()["status"]["userInfo"]["username"])
+        return str(started.json(_WHO_SECONDS)["status"]["userInfo"]["username"])
     except KubectlError:
         return "unknown"
 
 
-def create(kubectl: Kubectl, manifest: Mapping[str, Any]) -> Manifest:
-    """The action as the API server stored it. Raises `KubectlError` if it refused.
+def create(kubectl: Kubectl, manifest: Mapping[str, Any], seconds: float) -> Manifest:
+    """The action as the API server stored it; with a name, perhaps by an earlier run of the same command.
 
     The API server validates it. kubectl would as well, once it has read the schema of all kinds.
+
+    Raises:
+        KubectlError: it was refused, or not answered within so many seconds.
     """
-    return kubectl.json("create", "--filename=-", "--validate=false", stdin=json.dumps(manifest))
+    how = ("create", "--filename=-", "--validate=false", "--output=json")
+    name, namespace = manifest["metadata"].get("name"), manifest["metadata"]["namespace"]
+    try:
+        return kubectl.start(*how, stdin=json.dumps(manifest)).json(seconds)
+    except KubectlError as error:
+        if name is None or "(AlreadyExists)" not in str(error):
+            raise
+        stored = kubectl.json("get", "agentrolloutaction", name, f"--namespace={namespace}")
+        if _subject(stored) != _subject(manifest):
+            raise
+        return stored
 
 
 def completed(request: Request, rollout: Manifest, user: str) -> Manifest:
     """The action to create. Raises `OpenRequestError` if the status does not say enough."""
     return manifest_of(request, rollout, user)
+
+
+def consequence(rollout: Manifest, verb: str, action: Manifest) -> str:
+    """What follows, as the view says it; in general words if it has no effect that is known now.
+
+    The view knows what the command does without options: with `--to`, another release would serve.
+    """
+    subject = _subject(action)
+    for each in view(rollout, {}, now()).actions:
+        if each.verb == verb and _by_default(each, rollout) == subject:
+            return each.consequence
+    return _in_general(rollout, subject)
+
+
+def _subject(action: Mapping[str, Any]) -> Manifest:
+    return {field: value for field, value in action["spec"].items() if field not in _OURS}
+
+
+def _by_default(action: Action, rollout: Manifest) -> Manifest | None:
+    """What the command of the view requests."""
+    names, metadata = asdict(action.names), rollout["metadata"]
+    request = Request(ActionType(action.type or ""), metadata["name"], metadata["namespace"], "", **names)
+    try:
+        return _subject(manifest_of(request, rollout, ""))
+    except OpenRequestError:
+        return None
+
+
+def _in_general(rollout: Manifest, subject: Manifest) -> str:
+    parts = [f"Requests {subject['type']}"]
+    about = [str(subject[name]) for name in ("release", "phase", "hook") if name in subject]
+    parts += [f"of {' '.join(about)}"] if about else []
+    parts += [f"to {subject['target']}"] if "target" in subject else []
+    parts += [f"of {subject['percent']}% of the traffic"] if "percent" in subject else []
+    parts += [f"for {subject['forSeconds']} s"] if "forSeconds" in subject else []
+    parts += ["whether or not a target is ready"] if "force" in subject else []
+    return " ".join([*parts, f"in {rollout['metadata']['namespace']}/{rollout['metadata']['name']}"])
 
 
 @dataclass(slots=True)
@@ -100,6 +158,11 @@ class Followed:
         """What was requested."""
         return str(self.action["spec"]["type"])
 
+    @property
+    def has_rolled_back(self) -> bool:
+        """Whether a release was rolled back by it."""
+        return self.type == ActionType.ROLL_BACK and self.answer == Reason.DONE
+
     def _observed(self, status: Manifest) -> Iterator[Step]:
         weights = weights_of(status)
         if weights != self.before and weights is not None:
@@ -139,7 +202,7 @@ class Followed:
 
     def _late(self, look: Look, seconds: float) -> str:
         name = self.action["metadata"]["name"]
-        why = look.problem or "check that the operator runs"
+        why = look.problem or "check that the operator runs: kubectl agentrollout check"
         said = f"the answer is {self.answer}, and the route has not followed" if self.answer else "no answer"
         return f"{name}: created; {said} within {seconds:g} s; {why}"
 

@@ -7,6 +7,7 @@ from typing import Any
 from agentrollouts.insight.difference.snapshots import NoSnapshotError, by_release, records, snapshot
 from agentrollouts.insight.named import BUNDLE
 from agentrollouts.plugin.kubectl import Kubectl, KubectlError, Manifest
+from agentrollouts.plugin.lost import hint
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +29,12 @@ def pair(kubectl: Kubectl, release: str, other: str | None) -> tuple[Bundle, Bun
     rollouts = kubectl.json("get", "agentrollouts")["items"]
     found = {each["metadata"]["name"]: each for each in started.list()}
     known = by_release(rollouts)
+    if release not in found and release not in known:
+        _snapshot(kubectl, release, None, None)
     base = other or _base(release, found.get(release) or {}, rollouts)
     if base not in found and base not in known:
         found |= {base: kubectl.json("get", "agentrelease", base)}
-    snapshots = {each: _snapshot(each, found.get(each), known.get(each)) for each in (base, release)}
+    snapshots = {each: _snapshot(kubectl, each, found.get(each), known.get(each)) for each in (base, release)}
     return _bundle(kubectl, base, snapshots[base]), _bundle(kubectl, release, snapshots[release])
 
 
@@ -49,11 +52,14 @@ def _base(release: str, manifest: Manifest, rollouts: list[Manifest]) -> str:
     return str(parent)
 
 
-def _snapshot(name: str, manifest: Manifest | None, record: Mapping[str, Any] | None) -> str:
+def _snapshot(
+    kubectl: Kubectl, name: str, manifest: Manifest | None, record: Mapping[str, Any] | None
+) -> str:
     try:
         return snapshot(name, manifest, record)
     except NoSnapshotError as error:
-        raise KubectlError(str(error)) from error
+        found = "" if manifest else hint(kubectl, "agentreleases", name)
+        raise KubectlError(f"{error}; {found}" if found else str(error)) from error
 
 
 def _bundle(kubectl: Kubectl, release: str, snapshot: str) -> Bundle:

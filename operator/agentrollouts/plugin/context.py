@@ -1,5 +1,8 @@
-"""What kubectl knows without a cluster: the namespace of the context, and kubectl in another namespace."""
+"""What kubectl knows without a cluster: the namespace of a context, and where its cluster is."""
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from agentrollouts.plugin.kubectl import Kubectl, KubectlError
@@ -25,3 +28,19 @@ def namespace_of(kubectl: Kubectl) -> str:
 def without_namespace(kubectl: Kubectl) -> Kubectl:
     """The same kubectl for objects of another namespace: its last flag `--namespace` has precedence."""
     return Kubectl(tuple(each for each in kubectl.flags if not each.startswith(_FLAG)))
+
+
+@contextmanager
+def kubeconfig(kubectl: Kubectl) -> Iterator[None]:
+    """A file with the context of the flags alone, for a command that reads a kubeconfig itself.
+
+    Only its owner can read it, and it is gone afterward.
+    """
+    from tempfile import NamedTemporaryFile  # noqa: PLC0415 rarely needed
+
+    text = kubectl.text("config", "view", "--minify", "--flatten", "--raw")
+    with NamedTemporaryFile("w", prefix="agentrollouts-", suffix=".yaml", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.environ["KUBECONFIG"] = file.name
+        yield

@@ -5,7 +5,15 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from agentrollouts.plugin.kubectl import Kubectl, KubectlError, Manifest, failure
+from agentrollouts.plugin.kubectl import (
+    PATIENCE_SECONDS,
+    Kubectl,
+    KubectlError,
+    Manifest,
+    failure,
+    say_waiting,
+)
+from agentrollouts.plugin.lost import is_missing
 from agentrollouts.plugin.watch import Watch, WatchEndedError
 
 BACK_OFF: Final = (0.5, 10.0)
@@ -27,13 +35,26 @@ class Look:
     """Why there is none, in the words of kubectl."""
 
 
-def follow(kubectl: Kubectl, name: str, *, tick: float = TICK) -> Generator[Look, None, None]:
+class NoAnswerError(KubectlError):
+    """The API server has not answered at all."""
+
+
+def follow(
+    kubectl: Kubectl, name: str, *, seconds: float | None = None, tick: float = TICK
+) -> Generator[Look, None, None]:
     """The rollout as it is now, then each change, and the same one again after each tick.
+
+    Args:
+        kubectl: Reads it.
+        name: Of the rollout.
+        seconds: How long the first answer may take; None for as long as it takes.
+        tick: Seconds between two looks if nothing changes.
 
     Raises:
         KubectlError: it cannot be read in the beginning, or it was deleted.
+        NoAnswerError: it was not read in time.
     """
-    follower = _Follower(kubectl, name, tick)
+    follower = _Follower(kubectl, name, tick, seconds)
     while True:
         yield from follower.one_watch()
         yield from follower.pause()
@@ -42,8 +63,9 @@ def follow(kubectl: Kubectl, name: str, *, tick: float = TICK) -> Generator[Look
 class _Follower:
     """What is known between two watches."""
 
-    def __init__(self, kubectl: Kubectl, name: str, tick: float) -> None:
+    def __init__(self, kubectl: Kubectl, name: str, tick: float, seconds: float | None) -> None:
         self._kubectl, self._name, self._tick = kubectl, name, tick
+        self._seconds, self._began = seconds, time.monotonic()
         self._rollout: Manifest | None = None
         self._lost: float | None = None
         self._problem = ""
@@ -64,19 +86,34 @@ class _Follower:
         if event is None:
             if self._rollout:
                 yield self._same()
+            else:
+                self._wait()
             return
         if event["type"] == "DELETED":
-            raise KubectlError(f"agentrollout {self._name} was deleted")
+            raise self._deleted()
         if event["type"] == "ERROR":  # the watch ends after it
             return
         is_new = event["object"] != self._rollout
         self._rollout, self._lost, self._problem, self._pause = event["object"], None, "", BACK_OFF[0]
         yield Look(event["object"], is_new)
 
+    def _wait(self) -> None:
+        """Nothing was read yet."""
+        waited = time.monotonic() - self._began
+        if self._seconds is not None and waited > self._seconds:
+            raise NoAnswerError(f"no answer from the API server within {self._seconds:g} s")
+        if waited > PATIENCE_SECONDS:
+            say_waiting()
+
+    def _deleted(self) -> KubectlError:
+        return KubectlError(f"agentrollout {self._name} was deleted")
+
     def _lose(self, watch: Watch, errors: str) -> None:
         failed = failure(watch.process, errors)
         if self._rollout is None:
             raise failed
+        if is_missing(failed, self._name):  # while there was no watch
+            raise self._deleted()
         if watch.process.returncode:  # an end without an error is a watch that was open for its full time
             self._problem = str(failed)
         self._lost = self._lost or time.monotonic()

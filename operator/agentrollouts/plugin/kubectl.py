@@ -6,6 +6,7 @@ The flags that name a cluster or a user pass through untouched, so each way in w
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,13 +14,22 @@ from functools import cache
 from typing import Any, Final
 
 from agentrollouts.api.model.nested import read_json
-from agentrollouts.plugin.watch import Watch, kill
+from agentrollouts.plugin.watch import NO_OBJECT, Watch, kill
 
 Manifest = dict[str, Any]
 """A Kubernetes object in its JSON form."""
 
 _LOG: Final = re.compile(r"[IWEF]\d{4} |Warning: ")
 """How a line begins that kubectl or a library of it logs."""
+_STDIN: Final = 'error when creating "STDIN": '
+"""How kubectl names what only we wrote; what the API server says of it follows."""
+_SECRETS: Final = ("--token=", "--password=")
+PATIENCE_SECONDS: Final = 5.0
+"""How long someone looks at an empty screen before they read why."""
+WAITING: Final = (
+    f"no answer for {PATIENCE_SECONDS:g} s, still waiting; Ctrl-C ends this. If kubectl logs you in, run "
+    "`kubectl auth whoami` once: its questions are not shown here"
+)
 
 
 class KubectlError(Exception):
@@ -55,25 +65,39 @@ class Started:
 
     def json(self, seconds: float | None = None) -> Manifest:
         """The object that it printed, or the list with its `items`. Raises as `text` does."""
-        found: Manifest = read_json(self.text(seconds))
-        return found
+        return parsed(self.text(seconds))
 
-    def list(self) -> list[Manifest]:
-        """The objects that it printed, as far as it could read them; none if it read none."""
-        output, _ = self._printed()
-        found = read_json(output) if output.strip() else {"items": []}
+    def list(self, seconds: float | None = None) -> list[Manifest]:
+        """The objects that it printed, as far as it could read them; none if it read none.
+
+        Raises:
+            KubectlError: it has not ended within so many seconds.
+        """
+        output, _ = self._printed(seconds)
+        found = parsed(output) if output.strip() else {"items": []}
         return list(found["items"]) if "items" in found else [found]
 
     def _printed(self, seconds: float | None = None) -> tuple[str, str]:
         """Its output and its errors; an interrupted wait leaves nothing behind."""
         try:
-            return self.process.communicate(self.stdin, timeout=seconds)
+            return self._communicate(seconds)
         except subprocess.TimeoutExpired:
             self.end()
             raise KubectlError(f"kubectl did not answer within {seconds:g} s") from None
         except BaseException:
             self.end()
             raise
+
+    def _communicate(self, seconds: float | None) -> tuple[str, str]:
+        """The same; someone who waits for longer than usual reads why."""
+        if seconds is not None and seconds <= PATIENCE_SECONDS:
+            return self.process.communicate(self.stdin, timeout=seconds)
+        try:
+            return self.process.communicate(self.stdin, timeout=PATIENCE_SECONDS)
+        except subprocess.TimeoutExpired:
+            say_waiting()
+            left = None if seconds is None else seconds - PATIENCE_SECONDS
+            return self.process.communicate(timeout=left)
 
     def end(self) -> None:
         """End it, whatever it does."""
@@ -90,16 +114,19 @@ class Kubectl:
 
     def start(self, *arguments: str, stdin: str | None = None) -> Started:
         """Run it, without waiting for its end. Raises `KubectlError` if there is none."""
-        process = subprocess.Popen(  # noqa: S603 the arguments are ours, and the flags are the caller's
-            [program(), *arguments, *self.flags],
-            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            process_group=0,
-        )
+        try:
+            process = subprocess.Popen(  # noqa: S603 the arguments are ours, and the flags are the caller's
+                [program(), *arguments, *self.flags],
+                stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                encoding="utf-8",
+                errors="replace",
+                process_group=0,
+            )
+        except OSError as error:
+            raise KubectlError(f"{program()} cannot be started: {error.strerror}") from error
         return Started(process, stdin)
 
     def text(self, *arguments: str, stdin: str | None = None) -> str:
@@ -131,14 +158,33 @@ def program() -> str:
     return found
 
 
+@cache
+def say_waiting() -> None:
+    """Say to a person, once, that nothing has been answered yet: kubectl itself would wait without a word."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"{WAITING}\n")
+
+
+def parsed(text: str) -> Manifest:
+    """The object that a kubectl printed. Raises `KubectlError` if it is none."""
+    try:
+        found: Manifest = read_json(text)
+    except ValueError:
+        raise KubectlError(NO_OBJECT, f"it printed:\n{text}") from None
+    return found
+
+
 def failure(process: "subprocess.Popen[str]", errors: str) -> KubectlError:
     """Why a kubectl failed, in its own words."""
     lines = [line.strip() for line in errors.splitlines() if line.strip()]
     said = [line for line in lines if not _LOG.match(line)] or lines[-1:]
-    sentence = " ".join(said) or f"kubectl ended with exit code {process.returncode} and printed no reason"
-    command = " ".join(_without_token(str(each)) for each in process.args[1:])  # type: ignore[index]
+    sentence = (
+        " ".join(said).replace(_STDIN, "")
+        or f"kubectl ended with exit code {process.returncode} and printed no reason"
+    )
+    command = " ".join(_without_secret(str(each)) for each in process.args[1:])  # type: ignore[index]
     return KubectlError(sentence, f"kubectl {command}\n{errors}".rstrip())
 
 
-def _without_token(argument: str) -> str:
-    return "--token=..." if argument.startswith("--token=") else argument
+def _without_secret(argument: str) -> str:
+    return next((f"{each}..." for each in _SECRETS if argument.startswith(each)), argument)

@@ -15,6 +15,7 @@ GLOBALS: Final = (
     "as",
     "as-group",
     "as-uid",
+    "as-user-extra",
     "cache-dir",
     "certificate-authority",
     "client-certificate",
@@ -22,13 +23,18 @@ GLOBALS: Final = (
     "cluster",
     "context",
     "kubeconfig",
+    "kuberc",
+    "password",
     "proxy-url",
     "request-timeout",
     "tls-server-name",
     "token",
     "user",
+    "username",
 )
 """Flags of kubectl that pass through. They say which cluster, and as whom."""
+SWITCHES: Final = ("insecure-skip-tls-verify", "disable-compression")
+"""Those without a value."""
 EPILOG: Final = (
     "The flags of kubectl that name a cluster or a user pass through: --context, --kubeconfig, --as, "
     "--as-group, --token, --server, --cluster, --user, --request-timeout and the like."
@@ -70,7 +76,7 @@ def flags() -> list[click.Parameter]:
         _flag("--namespace", "-n", metavar="NAME", help="Namespace. Defaults to that of the context."),
         *hidden,
         _flag("--server", "-s", hidden=True),
-        _flag("--insecure-skip-tls-verify", hidden=True, is_flag=True),
+        *(_flag(f"--{name}", hidden=True, is_flag=True) for name in SWITCHES),
         click.Option(
             ["--debug"], is_flag=True, expose_value=False, callback=_debug, help="Print all of an error."
         ),

@@ -1,15 +1,20 @@
 """From the cluster to the view of a rollout: the rollout, the releases that it names, and their bundles."""
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from agentrollouts.insight.named import BUNDLE, named
-from agentrollouts.plugin.kubectl import Kubectl, Manifest, Started
+from agentrollouts.plugin.kubectl import Kubectl, KubectlError, Manifest, Started
 
 if TYPE_CHECKING:
     from agentrollouts.insight.view.reading import Known
     from agentrollouts.insight.view.shape import View
+
+
+SECONDS: Final = 10.0
+"""How long the rest of a screen waits for the releases."""
 
 
 def now() -> datetime:
@@ -37,12 +42,13 @@ class Releases:
 
     def view(self, rollout: Manifest, *, may_read: bool = True) -> "View":
         """The view of the rollout as it is now; without `may_read` with the releases that are known."""
-        from agentrollouts.insight.view.view import view  # noqa: PLC0415 while kubectl runs
+        from agentrollouts.insight.view.acting.command import addressed  # noqa: PLC0415 while kubectl runs
+        from agentrollouts.insight.view.view import view  # noqa: PLC0415 the same
 
         if may_read and not self._begun:
             self.begin(rollout)
         self._take()
-        return view(rollout, self.known, now())
+        return addressed(view(rollout, self.known, now()), self.kubectl.flags)
 
     def close(self) -> None:
         """End what was begun and is not needed."""
@@ -57,7 +63,10 @@ class Releases:
         from agentrollouts.insight.view.reading import Known  # noqa: PLC0415 while kubectl runs
 
         (started, missing), self._begun = self._begun, None
-        found = {(each["kind"], each["metadata"]["name"]): each for each in started.list()}
+        listed = list[Manifest]()
+        with suppress(KubectlError):  # no answer in time: it is not needed for the rest
+            listed = started.list(SECONDS)
+        found = {(each["kind"], each["metadata"]["name"]): each for each in listed}
         for name, snapshot in missing.items() if found else ():
             bundle = found.get(("ConfigMap", snapshot or ""), {}).get("data", {}).get(BUNDLE)
             self.known[name] = Known(found.get(("AgentRelease", name)), bundle)

@@ -13,15 +13,17 @@ from agentrollouts.api.model.base import written_time
 from agentrollouts.api.reasons import Reason
 from agentrollouts.insight.view.headline import ROLLED_BACK
 from agentrollouts.insight.view.shape import View
-from agentrollouts.insight.view.words import Needs
+from agentrollouts.insight.view.words import Needs, Topic
 from agentrollouts.plugin.following import Look
 from agentrollouts.plugin.kubectl import Manifest
 from agentrollouts.plugin.reading import Releases, now
 from agentrollouts.plugin.screens.printed import document, line, object_as
-from agentrollouts.plugin.screens.rollout import status, traffic
+from agentrollouts.plugin.screens.rollout import STALE, fitted, status, traffic
 from agentrollouts.plugin.screens.terminal import console, drawn, is_screen, show
 
 HEALTHY, BACK, NEEDS_YOU = 0, 3, 4
+SILENT: Final = "the operator may not run"
+"""Without the time, which would make a line of every minute."""
 _BACK: Final = ROLLED_BACK | {Reason.ROLLED_BACK}
 
 
@@ -85,7 +87,7 @@ class Shown:
         silent = silence(look)
         if self._draw:
             rows = status(view, silent, is_wide=self._form == "wide")
-            self._draw(drawn(rows, self._out))
+            self._draw(fitted(drawn(rows, self._out), self._out.width, self._out.height))
         elif self._form in {"json", "yaml", "name"}:
             self._print_object(look, view)
         else:
@@ -102,6 +104,8 @@ class Shown:
         """One line per change; of a silence only that it began."""
         head = view.headline
         said = f"{head.state}  {traffic(view.running)}  {head.sentence}"
+        said += f"; {STALE}" if head.is_stale else ""
+        said += f"; {SILENT}" if any(each.topic is Topic.OPERATOR for each in view.around) else ""
         text = f"no answer: {look.problem}" if silent and look.problem else said
         if text != self._last:
             self._last = text

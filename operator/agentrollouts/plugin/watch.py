@@ -14,6 +14,7 @@ from typing import Any, Final, Self
 
 from agentrollouts.api.model.nested import read_json
 
+NO_OBJECT: Final = "kubectl printed something that is not an object; look at it with --debug"
 _END: Final = "}\n"
 """The last line of each object: kubectl indents the others, and JSON has no line break within a text."""
 
@@ -32,7 +33,7 @@ class Watch:
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self.process = process
         self._events: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
-        self._errors = ""
+        self._errors = self._problem = ""
         self._threads = [threading.Thread(target=each, daemon=True) for each in (self._read, self._listen)]
 
     def __enter__(self) -> Self:
@@ -66,12 +67,16 @@ class Watch:
             self._events.put(None)
             self._threads[1].join()
             self.process.wait()
-            raise WatchEndedError(self._errors)
+            raise WatchEndedError(self._problem or self._errors)
         return event
 
     def _read(self) -> None:
-        for event in _objects(iter(self.process.stdout or ())):
-            self._events.put(event)
+        try:
+            for event in _objects(iter(self.process.stdout or ())):
+                self._events.put(event)
+        except ValueError:
+            self._problem = NO_OBJECT
+            kill(self.process)
         self._events.put(None)
 
     def _listen(self) -> None:

@@ -24,6 +24,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from pydantic.fields import FieldInfo
 
+from agentrollouts.api.model import building
 from agentrollouts.api.model.text import writable
 
 SECONDS_MAX: Final = 30 * 24 * 3600
@@ -40,7 +41,8 @@ class ApiModel(BaseModel):
         frozen=True,
         alias_generator=to_camel,
         populate_by_name=True,
-        use_attribute_docstrings=True,
+        use_attribute_docstrings=building.has_descriptions,
+        defer_build=building.is_deferred,
         extra="ignore",
     )
 

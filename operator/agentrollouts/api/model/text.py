@@ -14,6 +14,8 @@ _UNFIT: Final = re.compile(
     r"\ud800-\udfff"  # halves of surrogate pairs, which UTF-8 cannot express
     r"\ufdd0-\ufdef\ufffe\uffff]"  # code points that are not characters
 )
+_UNSEEN: Final = re.compile("[\u00ad\u061c\u200b\u200e\u200f\u2060-\u2064\ufeff\U000e0000-\U000e007f]")
+"""Characters that show nothing and can make a text look like another one."""
 _REPLACEMENT: Final = "\ufffd"
 _MORE: Final = "…"
 
@@ -25,6 +27,11 @@ def writable(text: str, limit: int) -> str:
     """
     cut = text if len(text) <= limit else f"{text[: limit - 1]}{_MORE}"
     return _UNFIT.sub(_REPLACEMENT, _BLANK.sub(" ", cut))
+
+
+def visible(text: str, limit: int) -> str:
+    """The writable text with U+FFFD for what no one can see too: what a screen or a page shows of others."""
+    return _UNSEEN.sub(_REPLACEMENT, writable(text, limit))
 
 
 def within_bytes(text: str, limit: int) -> str:

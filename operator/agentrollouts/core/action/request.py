@@ -15,7 +15,13 @@ from agentrollouts.api.people.action import OF_NO_ATTEMPT, ActionType
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.conditions import READY, RECONCILING
 from agentrollouts.core.effects import Manifest
-from agentrollouts.core.history import earlier_healthy, has_failed_drill, is_drill, is_trusted
+from agentrollouts.core.history import (
+    earlier_healthy,
+    has_failed_drill,
+    is_drill,
+    is_just_back,
+    is_trusted,
+)
 from agentrollouts.core.states import current_phase, is_progressing
 
 KIND: Final = "AgentRolloutAction"
@@ -104,7 +110,7 @@ def _subject(request: Request, rollout: Manifest) -> dict[str, Any]:
         release = release or _only_quarantined(rollout)
         attempt = attempt or _quarantined_attempt(rollout, release)
     if request.type is ActionType.ROLL_BACK and not release:
-        release = _release_in_use(rollout)
+        release = _release_in_use(rollout, has_target=request.target is not None)
     if request.type is ActionType.DRILL and not release:
         release = _drilled_by_default(rollout)
     if request.type in {ActionType.APPROVE, ActionType.PROMOTE} and not phase:
@@ -154,12 +160,18 @@ def _phase(attempt: Attempt) -> str:
     return phase
 
 
-def _release_in_use(rollout: Manifest) -> str:
+def _release_in_use(rollout: Manifest, *, has_target: bool) -> str:
+    """The canary, else stable; not what the release was rolled back to that someone may still see."""
     status = _status(rollout)
     is_canary = is_progressing(status) and not is_drill(status)  # a drill rolls its own canary back
     record = status.canary if is_canary else status.stable
     if record is None:
         raise OpenRequestError("the rollout serves no release that could be rolled back")
+    if is_just_back(status) and not has_target:
+        already = (
+            f"{status.last_rollback.from_ if status.last_rollback else 'the canary'} is rolled back already"
+        )
+        raise OpenRequestError(f"{already}; to roll back {record.release} as well, set --release")
     return record.release
 
 
@@ -179,7 +191,7 @@ def _only_quarantined(rollout: Manifest) -> str:
     if len(releases) == 1:
         return releases[0]
     found = f"there are {', '.join(releases)}" if releases else "there is none"
-    raise OpenRequestError(f"set --release, unless exactly one release is in quarantine; {found}")
+    raise OpenRequestError(f"name the release, unless exactly one is in quarantine; {found}")
 
 
 def _quarantined_attempt(rollout: Manifest, release: str) -> int | None:

@@ -5,14 +5,17 @@ AgentRelease may be gone long before; so both sides are texts of `bundle.json`.
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from semantic_version import Version
-
 from agentrollouts.api.components import COMPONENTS
+from agentrollouts.api.model.base import SEMVER
 from agentrollouts.api.release import Change, ComponentDiff
 from agentrollouts.core.release.canonical import without_nulls
+
+_VERSION: Final = re.compile(SEMVER)
+"""With groups for major, minor and patch."""
 
 
 def diff(parent: str, bundle: str) -> tuple[ComponentDiff, ...]:
@@ -48,7 +51,7 @@ def _change(name: str, before: Mapping[str, Any] | None, after: Mapping[str, Any
     if after is None:
         return Change.REMOVED
     known = _BY_CONTENT[name](before, after) if name in _BY_CONTENT else None
-    return known or _change_of_version(Version(before["version"]), Version(after["version"]))
+    return known or _change_of_version(before["version"], after["version"])
 
 
 def _change_of_scopes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Change | None:
@@ -96,9 +99,18 @@ def _scopes(permissions: Mapping[str, Any]) -> frozenset[str] | None:
     return frozenset(scopes)
 
 
-def _change_of_version(before: Version, after: Version) -> Change:
+def _change_of_version(before: str, after: str) -> Change:
+    (old_major, old_minor), (major, minor) = _numbers(before), _numbers(after)
     if before == after:
         return Change.CONTENT_ONLY
-    if before.major != after.major:
+    if old_major != major:
         return Change.MAJOR
-    return Change.MINOR if before.minor != after.minor else Change.PATCH
+    return Change.MINOR if old_minor != minor else Change.PATCH
+
+
+def _numbers(version: str) -> tuple[str, str]:
+    """Major and minor. Raises `ValueError` if it is not a semantic version."""
+    match = _VERSION.fullmatch(version)
+    if match is None:
+        raise ValueError(f"{version}: is not a semantic version")
+    return match[1], match[2]

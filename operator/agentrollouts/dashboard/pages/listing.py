@@ -27,12 +27,15 @@ def listing(views: Sequence[View], *, scope: str | None, problem: Content, event
     summary = (
         f"{len(views)} rollouts{f' in {scope}' if scope else ''}; {waiting or 'none'} of them need a person"
     )
+    nothing = "There is none."
+    if problem and not views:
+        summary, nothing = "It is not known which rollouts there are", ""
     rows = [_row(view) for view in ordered]
     return frame(
         "Rollouts",
         [("Rollouts", None)],
         live("summary", summary, tag="p", role="status"),
-        live("rollouts", table("Rollouts", HEADS, rows) if rows else element("p", "There is none.")),
+        live("rollouts", table("Rollouts", HEADS, rows) if rows else element("p", nothing)),
         events=events,
         problem=problem,
     )

@@ -8,18 +8,16 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from agentrollouts.api.model.text import writable
+from agentrollouts.api.model.text import visible
 
 MOST: Final = 1024
 """Characters of a text that are shown, as many as a message has at most."""
-_UNSEEN: Final = re.compile("[\u00ad\u061c\u200b\u200e\u200f\u2060-\u2064\ufeff\U000e0000-\U000e007f]")
-"""Characters that show nothing and can make a text look like another one."""
 _ADDRESS: Final = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]+)?(/[A-Za-z0-9._~:/?#@!$&()*+,;=%-]*)?")
 
 
 def plain(text: str) -> str:
     """The text as one line in which every character can be seen."""
-    return _UNSEEN.sub("\ufffd", writable(text, MOST))
+    return visible(text, MOST)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """What surrounds the attempt: a detour, hooks, the group, a freeze, drills, requirements, caps, people."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Final
 
 from agentrollouts.api.attempt import Attempt
@@ -25,6 +26,7 @@ from agentrollouts.core.conditions import (
 from agentrollouts.core.containment.fallback import leads_to
 from agentrollouts.core.history import is_drill
 from agentrollouts.core.states import is_under_way
+from agentrollouts.insight.view.coming.overdue import overdue
 from agentrollouts.insight.view.headline import is_for_a_person, is_wrong, state_of
 from agentrollouts.insight.view.shape import Notice
 from agentrollouts.insight.view.words import Needs, Topic
@@ -52,9 +54,10 @@ STOPS: Final = {
 DONE: Final = frozenset({HookState.SUCCEEDED, HookState.NOT_NEEDED, HookState.WAIVED})
 
 
-def around(rollout: AgentRollout, unread: tuple[str, ...]) -> tuple[Notice, ...]:
+def around(rollout: AgentRollout, unread: tuple[str, ...], now: datetime) -> tuple[Notice, ...]:
     """All of it, what needs a person first."""
-    notices = (*_all(rollout), *(_unread(unread) if unread else ()))
+    late = overdue(rollout, now)
+    notices = (*((late,) if late else ()), *_all(rollout), *(_unread(unread) if unread else ()))
     return tuple(sorted(notices, key=lambda notice: notice.needs is Needs.NOBODY))
 
 

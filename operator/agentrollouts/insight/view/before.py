@@ -46,9 +46,14 @@ def before(status: AgentRolloutStatus, now: datetime) -> Before:
 
 def ago(time: datetime, now: datetime) -> str:
     """How long ago, in one unit: 4 min ago."""
-    seconds = max(0, int((now - time).total_seconds()))
-    size, unit = next(((size, unit) for size, unit in UNITS if seconds >= size), UNITS[-1])
-    return f"{seconds // size} {unit} ago"
+    return f"{lasting((now - time).total_seconds())} ago"
+
+
+def lasting(seconds: float) -> str:
+    """A duration in one unit: 4 min."""
+    whole = max(0, int(seconds))
+    size, unit = next(((size, unit) for size, unit in UNITS if whole >= size), UNITS[-1])
+    return f"{whole // size} {unit}"
 
 
 def _rollback(rollback: LastRollback, status: AgentRolloutStatus) -> Rollback:

@@ -158,12 +158,14 @@ class Names:
     phase: str | None = None
     """Phase to approve."""
     release: str | None = None
-    """Release to retry."""
+    """Release to retry, or to roll back although the last attempt was rolled back to it."""
     hook: str | None = None
     """Hook to run again or to waive."""
 
 
 NOTHING: Final = Names()
+GIT: Final = "git"
+"""Verb of a change of the spec, which no command makes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

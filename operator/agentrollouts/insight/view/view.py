@@ -53,5 +53,5 @@ def view(rollout: AgentRollout | Mapping[str, Any], releases: Releases, now: dat
         result=result(status),
         before=before(status, now),
         history=history(status),
-        around=around(found, known.unread),
+        around=around(found, known.unread, now),
     )

@@ -87,6 +87,7 @@ class Topic(StrEnum):
     ROLLBACK = "Rollback"
     RECORD = "Record"
     PERSON = "Person"
+    OPERATOR = "Operator"
     UNREAD = "Unread"
 
 

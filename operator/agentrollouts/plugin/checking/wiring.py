@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from typing import Final
 
-from agentrollouts.api.model.nested import read_json
 from agentrollouts.api.names import API_VERSION, GROUP
 from agentrollouts.api.people.action import ActionType
 from agentrollouts.api.recovery.hooks import cron_jobs_of
@@ -15,7 +14,7 @@ from agentrollouts.insight.check.release import SERVICE_OF, route_of, services, 
 from agentrollouts.insight.view.reading import read
 from agentrollouts.plugin.checking.reviews import Right, review, reviewed
 from agentrollouts.plugin.context import namespace_of, without_namespace
-from agentrollouts.plugin.kubectl import Kubectl, KubectlError, Manifest, Started
+from agentrollouts.plugin.kubectl import Kubectl, KubectlError, Manifest, Started, parsed
 from agentrollouts.plugin.reading import now
 
 _ROUTES: Final = {
@@ -34,7 +33,7 @@ def wiring(kubectl: Kubectl, name: str | None, home: str) -> Seen:
         home: Namespace of the operator.
 
     Raises:
-        KubectlError: the rollout cannot be read.
+        KubectlError: the rollout cannot be read, or nothing can.
     """
     elsewhere, where = without_namespace(kubectl), f"--namespace={home}"
     served = kubectl.start("get", "--raw", f"/apis/{API_VERSION}")
@@ -47,7 +46,7 @@ def wiring(kubectl: Kubectl, name: str | None, home: str) -> Seen:
         kinds = _around(kubectl, rollout) if rollout else {}
     finally:
         kinds |= {"Lease": _found(lease), "Operator": _found(operator)}
-        known, reviewed = _served(served), _reviewed(rights)
+        reviewed, known = _reviewed(rights), _served(served)
     return Seen(now(), rollout, reviewed, known, version("agentrollouts"), kinds)
 
 
@@ -64,11 +63,19 @@ def _reviewed(started: Started) -> dict[str, bool] | None:
 
 
 def _served(started: Started) -> frozenset[str] | None:
-    """Our kinds; none if the API server does not know the group, which it answers with NotFound."""
+    """Our kinds; none if the API server does not know the group, which it answers with NotFound.
+
+    Raises:
+        KubectlError: it does not answer, or does not know the caller. Then nothing at all is checked.
+    """
     try:
         return frozenset(each["name"] for each in started.json()["resources"])
     except KubectlError as error:
-        return frozenset() if "(NotFound)" in str(error) else None
+        if "(NotFound)" in str(error):
+            return frozenset()
+        if "(Forbidden)" in str(error):
+            return None
+        raise
 
 
 def _around(kubectl: Kubectl, rollout: Manifest) -> dict[str, Found]:
@@ -112,8 +119,8 @@ def _found(started: Started) -> Found:
     """What a kubectl printed: nothing, an object or a list; or why it could not read."""
     try:
         text = started.text()
+        printed = parsed(text) if text.strip() else {"items": []}
     except KubectlError as error:
         return Found(problem=str(error))
-    printed = read_json(text) if text.strip() else {"items": []}
     items = printed.get("items", [printed])
     return Found({each["metadata"]["name"]: each for each in items})

@@ -14,6 +14,7 @@ import click
 from agentrollouts.plugin.following import follow
 from agentrollouts.plugin.kubectl import Kubectl, KubectlError, Manifest
 from agentrollouts.plugin.loading import load
+from agentrollouts.plugin.lost import hinting
 from agentrollouts.plugin.options import DURATION, RELEASE, Decorated, Session, Verb, name_of, one_rollout
 
 WAIT_SECONDS: Final = 60
@@ -138,8 +139,9 @@ def _run(verb: str, kind: Kind, options: dict[str, Any]) -> None:
     caller = kubectl.start("auth", "whoami", "--output=json")
     loaded = load("agentrollouts.plugin.actions", "agentrollouts.insight.view.view")
     try:
-        with closing(follow(kubectl, name)) as looks:
-            rollout = next(looks).rollout
+        with closing(follow(kubectl, name, seconds=options["timeout"])) as looks:
+            with hinting(kubectl, "agentrollouts", name):
+                rollout = next(looks).rollout
             loaded()
             _requested(kubectl, verb, kind, options, (rollout, looks, caller))
     finally:
@@ -158,15 +160,15 @@ def _requested(
     try:
         manifest = actions.completed(_request(kind, options, rollout), rollout, actions.whoami(caller))
     except OpenRequestError as error:
-        raise click.UsageError(f"{rollout['metadata']['name']}: {error}") from None
+        raise KubectlError(f"{rollout['metadata']['name']}: {error}") from None
     if options["dry_run"]:
         click.echo(printed.as_yaml(manifest), nl=False)
         return
     form = options["output"]
     began = time.monotonic()
     if not form:
-        printed.line(consequence(rollout, verb, manifest))
-    created = actions.create(kubectl, manifest)
+        printed.line(actions.consequence(rollout, verb, manifest))
+    created = actions.create(kubectl, manifest, options["timeout"])
     if form:
         click.echo(printed.object_as(created, form), nl=False)
     followed = actions.Followed(created, began, actions.weights_of(rollout.get("status") or {}))
@@ -179,8 +181,8 @@ def _requested(
             shown(step.seconds, step.sentence)
     except actions.RefusedError as error:
         raise KubectlError(str(error)) from None
-    if not form and kind.type == "RollBack":
-        printed.verifying(rollout)
+    if not form and followed.has_rolled_back:
+        printed.verifying(rollout, kubectl.flags)
 
 
 def _quiet(seconds: float, sentence: str) -> None:
@@ -204,15 +206,3 @@ def _request(kind: Kind, options: Mapping[str, Any], rollout: Manifest) -> Any: 
         name=options["action"],
         **{each: options[each] for each in own if options.get(each) is not None},
     )
-
-
-def consequence(rollout: Manifest, verb: str, action: Manifest) -> str:
-    """What follows, as the view says it; in general words if it has no effect that is known now."""
-    from agentrollouts.insight.view.view import view  # noqa: PLC0415 while kubectl runs
-    from agentrollouts.plugin.reading import now  # noqa: PLC0415 the same
-
-    actions = view(rollout, {}, now()).actions
-    known = next((each.consequence for each in actions if each.verb == verb), None)
-    spec, where = action["spec"], f"{rollout['metadata']['namespace']}/{rollout['metadata']['name']}"
-    about = [str(spec[field]) for field in ("release", "phase", "hook") if field in spec]
-    return known or f"Requests {spec['type']} of {' '.join([*about, 'in', where] if about else [where])}"

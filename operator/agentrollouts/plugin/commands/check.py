@@ -6,6 +6,7 @@ from typing import Final
 import click
 
 from agentrollouts.plugin.loading import load
+from agentrollouts.plugin.lost import hinting
 from agentrollouts.plugin.options import ROLLOUT, Session, Verb, output
 
 HELP = """\
@@ -66,7 +67,8 @@ def command(*, name: str | None, operator_namespace: str, probe: str | None, out
     from agentrollouts.plugin.checking.wiring import wiring  # noqa: PLC0415 the same
     from agentrollouts.plugin.screens.checked import print_check  # noqa: PLC0415 the same
 
-    seen = wiring(kubectl, name, operator_namespace)
+    with hinting(kubectl, "agentrollouts", name or ""):
+        seen = wiring(kubectl, name, operator_namespace)
     if probe:
         from agentrollouts.plugin.checking.probe import probed  # noqa: PLC0415 the same
 

@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from agentrollouts.plugin.loading import load
+from agentrollouts.plugin.lost import hinting
 from agentrollouts.plugin.options import Session, Verb, name_of, one_rollout, output
 
 HELP = """\
@@ -24,7 +25,9 @@ def command(**options: Any) -> None:  # noqa: ANN401 those of the decorators
     """Run it."""
     kubectl = click.get_current_context().ensure_object(Session).kubectl
     loaded = load("agentrollouts.plugin.screens.past")
-    rollout = kubectl.json("get", "agentrollout", name_of(kubectl, options["name"], options["agent"]))
+    name = name_of(kubectl, options["name"], options["agent"])
+    with hinting(kubectl, "agentrollouts", name):
+        rollout = kubectl.json("get", "agentrollout", name)
     loaded()
     from agentrollouts.plugin.screens.past import print_history  # noqa: PLC0415 while kubectl runs
 

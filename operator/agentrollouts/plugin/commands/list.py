@@ -2,6 +2,7 @@
 
 import click
 
+from agentrollouts.plugin.context import namespace_of
 from agentrollouts.plugin.loading import load
 from agentrollouts.plugin.options import Session, Verb, output
 
@@ -25,6 +26,12 @@ def command(*, all_namespaces: bool, needs_you: bool, every: bool, output: str |
     loaded = load("agentrollouts.plugin.screens.listed")
     where = ("--all-namespaces",) if all_namespaces else ()
     rollouts = kubectl.json("get", "agentrollouts", *where)["items"]
+    if not (rollouts or output):
+        here = "" if all_namespaces else namespace_of(kubectl)
+        click.echo(
+            f"no rollouts in {f'namespace {here}; list those of all with -A' if here else 'any namespace'}"
+        )
+        return
     loaded()
     from agentrollouts.plugin.screens.listed import print_list, views_of  # noqa: PLC0415 while kubectl runs
 

@@ -8,9 +8,10 @@ from typing import Any, Final
 
 import click
 
-from agentrollouts.plugin.following import follow
+from agentrollouts.plugin.following import NoAnswerError, follow
 from agentrollouts.plugin.kubectl import Kubectl
 from agentrollouts.plugin.loading import load
+from agentrollouts.plugin.lost import hinting
 from agentrollouts.plugin.options import DURATION, Session, Verb, name_of, one_rollout, output
 from agentrollouts.plugin.reading import Releases
 
@@ -26,6 +27,7 @@ With --wait, the exit code is 0 once the desired release is healthy, 3 if it is 
 4 if a person has to act, and 5 after the timeout. Without it, the exit code is 0."""
 TIMEOUT: Final = 8 * 3600
 TIMED_OUT: Final = 5
+PLURAL: Final = "agentrollouts"
 VIEW: Final = "agentrollouts.insight.view.view"
 
 
@@ -44,10 +46,14 @@ def command(**options: Any) -> None:  # noqa: ANN401 those of the decorators
         raise click.UsageError("give --watch or --wait, not both")
     if options["watch"] or options["wait"]:
         loaded = load("agentrollouts.plugin.shown", VIEW, "rich.live")
-        code = _follow(kubectl, options, loaded)
+        name = name_of(kubectl, options["name"], options["agent"])
+        with hinting(kubectl, PLURAL, name):
+            code = _follow(kubectl, name, options, loaded)
         raise click.exceptions.Exit(code)
     loaded = load("agentrollouts.plugin.shown", VIEW)
-    rollout = kubectl.json("get", "agentrollout", name_of(kubectl, options["name"], options["agent"]))
+    name = name_of(kubectl, options["name"], options["agent"])
+    with hinting(kubectl, PLURAL, name):
+        rollout = kubectl.json("get", "agentrollout", name)
     with closing(Releases(kubectl)) as releases:
         if options["output"] != "name":
             releases.begin(rollout)
@@ -57,11 +63,15 @@ def command(**options: Any) -> None:  # noqa: ANN401 those of the decorators
         once(releases, rollout, options["output"])
 
 
-def _follow(kubectl: Kubectl, options: dict[str, Any], loaded: Callable[[], None]) -> int:
+def _follow(kubectl: Kubectl, name: str, options: dict[str, Any], loaded: Callable[[], None]) -> int:
     """Show it for as long as someone looks, or with `--wait` until it is decided."""
-    name, began = name_of(kubectl, options["name"], options["agent"]), time.monotonic()
-    with closing(follow(kubectl, name)) as looks, ExitStack() as stack:
-        first, releases = next(looks), stack.enter_context(closing(Releases(kubectl)))
+    began, seconds = time.monotonic(), options["timeout"] if options["wait"] else None
+    with closing(follow(kubectl, name, seconds=seconds)) as looks, ExitStack() as stack:
+        try:
+            first = next(looks)
+        except NoAnswerError:
+            return TIMED_OUT
+        releases = stack.enter_context(closing(Releases(kubectl)))
         releases.begin(first.rollout)
         loaded()
         from agentrollouts.plugin.shown import Shown, decided  # noqa: PLC0415 while kubectl runs

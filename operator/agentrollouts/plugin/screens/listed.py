@@ -9,7 +9,7 @@ from rich.text import Text
 from agentrollouts.api.reasons import Reason
 from agentrollouts.insight.view.shape import View
 from agentrollouts.insight.view.view import view
-from agentrollouts.insight.view.words import Needs
+from agentrollouts.insight.view.words import Needs, Topic
 from agentrollouts.plugin.kubectl import Manifest
 from agentrollouts.plugin.reading import now
 from agentrollouts.plugin.screens.printed import document
@@ -54,7 +54,8 @@ def rows(views: Sequence[View], chosen: Sequence[View], *, is_wide: bool) -> lis
 def _cells(each: View, *, is_wide: bool) -> tuple[Text | str, ...]:
     head = each.headline
     since = age((each.time - head.since).total_seconds()) if head.since else ""
-    mark = Text("! ", "yellow") if head.needs is Needs.PERSON else Text()
+    is_late = any(notice.topic is Topic.OPERATOR for notice in each.around)
+    mark = Text("! ", "yellow") if is_late or head.needs is Needs.PERSON else Text()
     what = Text.assemble(mark, "; ".join(_what(each, is_wide=is_wide)))
     return each.namespace, each.name, head.state, traffic(each.running), since, what
 
@@ -62,7 +63,9 @@ def _cells(each: View, *, is_wide: bool) -> tuple[Text | str, ...]:
 def _what(each: View, *, is_wide: bool) -> Iterator[str]:
     """Why it needs a person, or else what happens next."""
     first = each.next[0] if each.next else None
-    if each.headline.needs is Needs.NOBODY and first and first.time:
+    if late := next((notice for notice in each.around if notice.topic is Topic.OPERATOR), None):
+        yield plain(late.sentence)
+    elif each.headline.needs is Needs.NOBODY and first and first.time:
         yield plain(f"next: {first.sentence} at {first.time:%H:%M} UTC")
     else:
         yield plain(each.headline.sentence)

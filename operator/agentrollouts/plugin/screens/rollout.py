@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from itertools import accumulate
 from typing import Final
 
 from rich.text import Text
 
-from agentrollouts.insight.view.shape import Action, GateView, Next, Running, Step, View
+from agentrollouts.insight.view.shape import GIT, Action, GateView, Next, Running, Step, View
 from agentrollouts.insight.view.words import Mark, Needs, Progress, StepKind
 from agentrollouts.plugin.screens.terminal import Row, padded, plain
 
@@ -21,6 +22,8 @@ STEPS: Final = {
     Progress.CURRENT: ("●", "bold"),
     Progress.TO_COME: ("○", "dim"),
 }
+STALE: Final = "the status is of an older spec; the operator has not read the new one yet"
+ACTIONS: Final = "You can"
 _LABEL: Final = 11
 """Columns before the text of a section."""
 _BAR: Final = 30
@@ -48,6 +51,19 @@ def status(view: View, silent: str = "", *, is_wide: bool = False) -> list[Row]:
     return [row for block in blocks if block for row in (*block, Row())][:-1]
 
 
+def fitted(screen: Text, width: int, height: int) -> Text:
+    """As much of a screen as a terminal shows at once; what one can do stays, since it comes last."""
+    lines = screen.split()
+    rows = [max(1, -(-line.cell_len // width)) for line in lines]
+    last = next((n for n, line in enumerate(lines) if line.plain.startswith(f"  {ACTIONS}")), len(lines))
+    room = height - 1 - sum(rows[last:])
+    kept = sum(total <= room for total in accumulate(rows[:last]))
+    if sum(rows) <= height or kept == 0:
+        return screen
+    left_out = Text(f"  ({last - kept} lines are left out)", "dim")
+    return Text("\n").join([*lines[:kept], left_out, *lines[last:]])
+
+
 def _headline(view: View, silent: str) -> Iterator[Row]:
     head = view.headline
     attempt = f"   attempt {head.attempt}" if head.attempt else ""
@@ -55,7 +71,7 @@ def _headline(view: View, silent: str) -> Iterator[Row]:
     cells = (Text(f"{plain(view.namespace)}/{plain(view.name)}   "), Text(f"{plain(head.state)}   ", style))
     yield Row(Text(f"{plain(head.sentence)}{attempt}"), cells)
     if head.is_stale:
-        yield Row(Text("the status is of an older spec; the operator has not read the new one yet", "yellow"))
+        yield Row(Text(STALE, "yellow"))
     if silent:
         yield Row(Text(silent, "yellow"))
 
@@ -174,11 +190,12 @@ def _after(view: View) -> Iterator[Row]:
 
 def _actions(view: View, *, is_wide: bool) -> list[Row]:
     """The exact commands; in the wide form with what follows."""
-    return _label("You can", [line for each in view.actions for line in _action(each, is_wide=is_wide)])
+    return _label(ACTIONS, [line for each in view.actions for line in _action(each, is_wide=is_wide)])
 
 
 def _action(action: Action, *, is_wide: bool) -> Iterator[str]:
-    yield plain(f"{action.command}{f'   ({action.warning})' if action.warning else ''}")
+    command = f"{action.label} ({action.command})" if action.verb == GIT else action.command
+    yield plain(f"{command}{f'   ({action.warning})' if action.warning else ''}")
     if is_wide:
         yield plain(f"  {action.consequence}")
 

@@ -14,7 +14,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from agentrollouts.api.model.text import writable
+from agentrollouts.api.model.text import visible
 
 WITHOUT_UTF8: Final = str.maketrans(
     {"✓": "ok", "✗": "x", "…": "...", "●": "*", "○": "o", "█": "#", "░": ".", "→": "->", "—": "-", "·": "-"}
@@ -23,6 +23,8 @@ WITHOUT_UTF8: Final = str.maketrans(
 _UNLIMITED: Final = 100_000
 _NARROWEST: Final = 24
 """Columns that a sentence has at least, however far it is indented."""
+_INDENT: Final = 4
+"""Columns before a sentence that begins on a line of its own."""
 _LONGEST: Final = 32_768
 
 
@@ -32,8 +34,8 @@ def console(file: TextIO | None = None) -> Console:
 
 
 def is_screen(out: Console) -> bool:
-    """Whether lines can be drawn again, and have a width."""
-    return out.is_terminal and not out.is_dumb_terminal
+    """Whether lines can be drawn again, and have a width; FORCE_COLOR makes no screen of a file."""
+    return out.is_terminal and not out.is_dumb_terminal and out.file.isatty()
 
 
 def has_utf8(out: Console) -> bool:
@@ -43,7 +45,7 @@ def has_utf8(out: Console) -> bool:
 
 def plain(text: object) -> str:
     """Text of other people on one line, without what a terminal obeys."""
-    return writable(str(text), _LONGEST)
+    return visible(str(text), _LONGEST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +60,11 @@ class Row:
         """The line as it fits the console."""
         head = Text("").join(self.cells)
         indent = cell_len(head.plain)
-        width = max(out.width - indent, _NARROWEST) if is_screen(out) else _UNLIMITED
-        parts = list(self.text.wrap(out, width)) or [Text()]
+        width = out.width - indent if is_screen(out) else _UNLIMITED
+        if width < _NARROWEST and self.text:  # below the cells, there is more room than beside them
+            yield from Row(cells=self.cells).lines(out)
+            head, indent, width = Text(" " * _INDENT), _INDENT, max(out.width - _INDENT, _NARROWEST)
+        parts = list(self.text.wrap(out, max(width, 1))) or [Text()]
         for number, part in enumerate(parts):
             start = head if number == 0 else Text(" " * indent)
             line = Text.assemble(start, part)

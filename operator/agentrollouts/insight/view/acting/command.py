@@ -1,11 +1,13 @@
 """The command of each action, and how an action is written."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from shlex import join
 from typing import Final
 
 from agentrollouts.api.people.action import ActionType
 from agentrollouts.api.rollout import AgentRollout
-from agentrollouts.insight.view.shape import NOTHING, Action, Names
+from agentrollouts.insight.view.shape import GIT, NOTHING, Action, Names, View
 
 VERBS: Final[Mapping[ActionType, str]] = {
     ActionType.ROLL_BACK: "rollback",
@@ -22,6 +24,9 @@ VERBS: Final[Mapping[ActionType, str]] = {
     ActionType.DRILL: "drill",
 }
 """The verb of `kubectl agentrollout` for each type of action."""
+PROGRAM: Final = "kubectl agentrollout"
+NOT_REPEATED: Final = ("--namespace=", "--token=", "--password=", "--request-timeout=", "--cache-dir=")
+"""Flags of kubectl that a command does not need again, or that must not be shown."""
 
 
 def action(
@@ -37,7 +42,8 @@ def action(
         names: What the status does not say.
     """
     verb = VERBS[kind]
-    command = f"{_begin(verb, rollout.metadata.name, _options(names))}{_where(rollout)} --reason '...'"
+    options = _options(names, is_retry=kind is ActionType.RETRY)
+    command = f"{_begin(verb, rollout.metadata.name, options)}{_where(rollout)} --reason '...'"
     return Action(verb=verb, label=label, consequence=consequence, command=command, type=kind, names=names)
 
 
@@ -50,13 +56,31 @@ def look(rollout: AgentRollout, verb: str, name: str, consequence: str) -> Actio
 
 def in_git(label: str, consequence: str, change: str) -> Action:
     """A change of the object in Git, or by hand."""
-    return Action(verb="git", label=label, consequence=consequence, command=change)
+    return Action(verb=GIT, label=label, consequence=consequence, command=change)
 
 
-def _options(names: Names) -> str:
-    """As they are written after the name of the rollout."""
+def addressed(seen: View, flags: Sequence[str]) -> View:
+    """The view with commands for the cluster and the user that it was read with.
+
+    Args:
+        seen: What was seen.
+        flags: Flags of kubectl, such as `--context=prod`.
+    """
+    actions = tuple(replace(each, command=repeating(each.command, flags)) for each in seen.actions)
+    return replace(seen, actions=actions)
+
+
+def repeating(command: str, flags: Sequence[str]) -> str:
+    """The command with these flags: copied without them, it could reach another cluster."""
+    kept = [each for each in flags if not each.startswith(NOT_REPEATED)]
+    return command.replace(PROGRAM, f"{PROGRAM} {join(kept)}", 1) if kept else command
+
+
+def _options(names: Names, *, is_retry: bool) -> str:
+    """As they are written after the name of the rollout; only what is retried needs no option."""
+    release = names.release if is_retry else f"--release {names.release}"
     given = (
-        names.release,
+        release if names.release else None,
         f"--phase {names.phase}" if names.phase else None,
         f"--hook {names.hook}" if names.hook else None,
         f"--attempt {names.attempt}" if names.attempt else None,
@@ -65,7 +89,7 @@ def _options(names: Names) -> str:
 
 
 def _begin(verb: str, name: str, options: str) -> str:
-    return f"kubectl agentrollout {verb} {name}" + (f" {options}" if options else "")
+    return f"{PROGRAM} {verb} {name}" + (f" {options}" if options else "")
 
 
 def _where(rollout: AgentRollout) -> str:

@@ -13,7 +13,7 @@ from agentrollouts.api.status import HistoryEntry
 from agentrollouts.core.conditions import ROLLBACK_READY, find_condition
 from agentrollouts.core.containment.detour import is_off
 from agentrollouts.core.containment.fallback import where
-from agentrollouts.core.history import earlier_healthy, has_failed_drill, is_drill, is_trusted
+from agentrollouts.core.history import earlier_healthy, has_failed_drill, is_drill, is_just_back, is_trusted
 from agentrollouts.core.recovery.drill.plan import plan_of
 from agentrollouts.core.states import is_pending, is_progressing, is_under_way
 from agentrollouts.core.traffic.latch import is_latched
@@ -94,7 +94,8 @@ def about_stable(rollout: AgentRollout) -> Iterator[Action]:
         return
     if target := _target(rollout):
         sentence = f"Rolls back {stable.release} to {target} for all traffic and quarantines {stable.release}"
-        yield action(rollout, ActionType.ROLL_BACK, f"Roll back {stable.release}", sentence)
+        names = Names(release=stable.release if is_just_back(status) else None)
+        yield action(rollout, ActionType.ROLL_BACK, f"Roll back {stable.release}", sentence, names)
     if _can_drill(rollout) and (drilled := _target(rollout) or _failed(rollout)):
         plan = plan_of(rollout.spec)
         share = f"{plan.weight}% of the traffic for {plan.duration_seconds} s"
