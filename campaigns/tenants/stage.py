@@ -8,7 +8,7 @@ from typing import Any, Final, Self
 
 from campaigns.scraping import scraped
 from campaigns.tenants.agents import Agent, Agents
-from campaigns.tenants.manifests import JUDGED, ROLLOUTS, ROUTES
+from campaigns.tenants.manifests import JUDGED, ROLLOUTS, ROUTES, STABLE, namespace, release, rollout
 from campaigns.tenants.victims import Victims
 from sandbox.operator import OperatorProcess
 from sandbox.people.apiserver import ApiServer, Manifest, Onlooker
@@ -76,6 +76,24 @@ class Stage:
         spaces = {path: one for path, one in by_path.items() if one["kind"] == "Namespace"}
         await self.server.apply_all(spaces)  # nothing can be in them before
         await self.server.apply_all({path: one for path, one in by_path.items() if path not in spaces})
+
+    async def make_rollouts(self, where: str, count: int, brief: int, *versions: str) -> list[str]:
+        """A namespace with rollouts of the stable release, each with one more release of each version.
+
+        Args:
+            where: The namespace.
+            count: How many there are.
+            brief: How many if the attacks are to be small.
+            versions: Of the other releases.
+
+        Returns:
+            Their names.
+        """
+        names = [f"mine-{index:03}" for index in range(brief if self.is_brief else count)]
+        await self.make(namespace(where))
+        await self.make(release(where, name, version) for name in names for version in (STABLE, *versions))
+        await self.make(rollout(where, name) for name in names)
+        return names
 
     async def until(self, agents: Iterable[Agent], looks: Callable[[Manifest], bool]) -> None:
         """Wait until the rollouts of these agents look so."""

@@ -1,6 +1,5 @@
 """Agents that come and go without end: their EndpointSlices and routes change, and nothing else does."""
 
-import asyncio
 import itertools
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -13,9 +12,6 @@ from campaigns.tenants.manifests import (
     NEXT,
     SERVICE,
     SERVICE_STABLE,
-    STABLE,
-    namespace,
-    release,
     rollout,
 )
 from campaigns.tenants.row import Row
@@ -29,24 +25,19 @@ RATE: Final = 100.0
 """Changes a second."""
 ENDPOINTS: Final = 100
 """Of each slice; all rollouts of the namespace look at the same two."""
-WARMING_SECONDS: Final = 5.0
 
 
 @asynccontextmanager
 async def churning(stage: Stage) -> AsyncIterator[None]:
     """Every rollout has a canary, and its endpoints and its route change."""
-    names = [f"mine-{index:03}" for index in range(BRIEF_ROLLOUTS if stage.is_brief else ROLLOUTS)]
+    names = await stage.make_rollouts(ATTACKER, ROLLOUTS, BRIEF_ROLLOUTS, NEXT)
     agents = [(ATTACKER, name) for name in names]
-    await stage.make(namespace(ATTACKER))
     for agent in agents:
         stage.agents.add(agent)
-    await stage.make(release(ATTACKER, name, version) for name in names for version in (STABLE, NEXT))
-    await stage.make(rollout(ATTACKER, name) for name in names)
     await stage.until(agents, is_healthy)
     await stage.make(rollout(ATTACKER, name, NEXT) for name in names)
     await stage.until(agents, in_canary)
     async with sending(_requests(stage, names), RATE):
-        await asyncio.sleep(WARMING_SECONDS)
         yield
 
 

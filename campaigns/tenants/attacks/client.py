@@ -9,13 +9,15 @@ from typing import Final
 
 AT_ONCE: Final = 8
 """Requests on the wire at a time."""
+WARMING_SECONDS: Final = 5.0
+"""For a queue to become deep."""
 
 Request = Callable[[], Awaitable[None]]
 
 
 @asynccontextmanager
 async def sending(requests: Iterator[Request], rate: float) -> AsyncIterator[None]:
-    """So many requests a second for as long as the context lasts.
+    """So many requests a second, from some seconds before the context begins until it ends.
 
     Args:
         requests: What to send; endless.
@@ -23,6 +25,7 @@ async def sending(requests: Iterator[Request], rate: float) -> AsyncIterator[Non
     """
     task = asyncio.create_task(_send(requests, rate))
     try:
+        await asyncio.sleep(WARMING_SECONDS)
         yield
         if task.done():
             task.result()

@@ -1,6 +1,5 @@
 """Hundreds of rollouts that name one agent and are annotated without end: each concerns all others."""
 
-import asyncio
 import itertools
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -18,7 +17,6 @@ ROLLOUTS: Final = 800
 BRIEF_ROLLOUTS: Final = 80
 RATE: Final = 50.0
 """Requests a second."""
-WARMING_SECONDS: Final = 5.0
 
 
 @asynccontextmanager
@@ -32,7 +30,6 @@ async def namesakes(stage: Stage) -> AsyncIterator[None]:
         metadata = {"name": name, "namespace": ATTACKER}
         await stage.make([(path("agentrollouts", ATTACKER, name), {**shared, "metadata": metadata})])
     async with sending(_requests(stage, names), RATE):
-        await asyncio.sleep(WARMING_SECONDS)
         yield
 
 

@@ -1,6 +1,5 @@
 """One client that re-applies 400 rollouts with a new release each, 200 objects a second, again and again."""
 
-import asyncio
 import itertools
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -8,7 +7,7 @@ from functools import partial
 from typing import Final
 
 from campaigns.tenants.attacks.client import Request, sending
-from campaigns.tenants.manifests import STABLE, namespace, release, rollout
+from campaigns.tenants.manifests import release, rollout
 from campaigns.tenants.row import Row
 from campaigns.tenants.stage import Stage
 
@@ -17,19 +16,13 @@ ROLLOUTS: Final = 400
 BRIEF_ROLLOUTS: Final = 60
 RATE: Final = 200.0
 """Objects a second: a release and a rollout in turn."""
-WARMING_SECONDS: Final = 5.0
-"""For a queue to become deep."""
 
 
 @asynccontextmanager
 async def reapplying(stage: Stage) -> AsyncIterator[None]:
     """The rollouts exist, and the client is at it."""
-    names = [f"mine-{index:03}" for index in range(BRIEF_ROLLOUTS if stage.is_brief else ROLLOUTS)]
-    await stage.make(namespace(ATTACKER))
-    await stage.make(release(ATTACKER, name, STABLE) for name in names)
-    await stage.make(rollout(ATTACKER, name) for name in names)
+    names = await stage.make_rollouts(ATTACKER, ROLLOUTS, BRIEF_ROLLOUTS)
     async with sending(_requests(stage, names), RATE):
-        await asyncio.sleep(WARMING_SECONDS)
         yield
 
 
