@@ -11,15 +11,13 @@ What a tenant makes is bounded here. Only what decisions read is remembered; of 
 or of one more than its namespace has room for, only an outline, and the object is read where it is needed.
 """
 
-import marshal
-import zlib
 from collections import Counter, OrderedDict
 from collections.abc import Hashable, Iterable, Iterator
 from itertools import islice
-from typing import Final, NamedTuple
+from typing import Final
 
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
-from agentrollouts.core.release.snapshot import Snapshot, contents
+from agentrollouts.core.release.snapshot import Snapshot
 from agentrollouts.core.traffic.conflicts import NAMED
 from agentrollouts.core.traffic.manifests import ROUTES
 from agentrollouts.core.traffic.routers import table
@@ -32,17 +30,14 @@ from agentrollouts.shell.relations import (
     CONFIG_MAP,
     RELEASE,
     ROLLOUT,
-    claim_of,
     concerned,
     door_numbers,
-    entries,
     is_answered,
     lasting,
     touched,
 )
-from agentrollouts.shell.remembered import outline, remembered
+from agentrollouts.shell.remembered import NAMESPACE_BYTES, Stored, claimed, packed, unpacked
 from agentrollouts.shell.snapshots import Heads
-from agentrollouts.shell.urgency import is_urgent, wish_of
 
 TOMBSTONES: Final = 10_000
 """How many deletions are remembered, so that a late event cannot bring an object back."""
@@ -54,40 +49,13 @@ NEIGHBORS: Final = NAMED + 1
 """How many routes at one door are looked at: enough to name them, or to say that there are more. All rollouts
 of a namespace may use one hostname, and looking at all of them each time would not end."""
 
-LARGE: Final = 64 * 1024
-"""Packed bytes of an object above which only its outline is remembered."""
-NAMESPACE_BYTES: Final = 16 * 2**20
-"""Packed bytes of one namespace: ten times what a thousand rollouts in progress take."""
-
-_FASTEST: Final = 1
-"""zlib's level: nearly as small as the default, in half the time."""
-
-
-class _Stored(NamedTuple):
-    version: int
-    entries: tuple[Hashable, ...]
-    """Its keys in the index."""
-    packed: bytes
-    """Without its version, so that two that differ in nothing that is remembered are equal."""
-    made: str = ""
-    """When the API server made it, in a form that sorts."""
-    is_urgent: bool = False
-    wish: int = 0
-    """What people ask of a rollout, as a number that changes with it."""
-    is_outline: bool = False
-    size: int = 0
-    """Bytes of the bundle in it."""
-    claim: bytes = b""
-    """Of a rollout, what decides which of two has to wait: a thousand may name one agent or one route, and to
-    unpack them all for each decision would stop the event loop."""
-
 
 class Cache:
     """Objects by key, with an index of what belongs together."""
 
     def __init__(self, home: str | None = None) -> None:
         self.home = home  # namespace of the operator, whose freezes are about others; None if it has none
-        self._objects: dict[Ref, _Stored] = {}
+        self._objects: dict[Ref, Stored] = {}
         self._gone: OrderedDict[Ref, int] = OrderedDict()
         self._index: dict[Hashable, Ref | set[Ref]] = {}
         """A set only where there are several: ten thousand sets of one are two megabytes."""
@@ -100,7 +68,7 @@ class Cache:
 
     def get(self, key: Ref) -> Manifest | None:
         """What is remembered of the object, or None if none is known."""
-        return _unpacked(self._objects[key]) if key in self._objects else None
+        return unpacked(self._objects[key]) if key in self._objects else None
 
     def version(self, key: Ref) -> int | None:
         """The version of the object that is remembered, or None if none is known."""
@@ -133,7 +101,7 @@ class Cache:
             return stored is not None and self.drop(manifest)
         self._remove(key)
         self._gone.pop(key, None)
-        news = self._packed(key, version, manifest)
+        news = packed(key, version, manifest, NAMESPACE_BYTES - self._used[key.namespace])
         self._objects[key] = news
         self._used[key.namespace] += len(news.packed)
         self._bundles[key.namespace] += news.size
@@ -167,11 +135,9 @@ class Cache:
         known = ((key, stored.version) for key, stored in self._objects.items() if key.kind == kind)
         return {key: version for key, version in known if namespace in {None, key.namespace}}
 
-    def known(self, kind: str, namespace: str | None) -> dict[Ref, int]:
-        """As `versions`, with what is gone."""
-        return {key: at for key, at in self._gone.items() if key.kind == kind} | self.versions(
-            kind, namespace
-        )
+    def gone(self, kind: str) -> dict[Ref, int]:
+        """The versions in which objects of a kind are gone."""
+        return {key: at for key, at in self._gone.items() if key.kind == kind}
 
     def go_back(self, keys: Iterable[Ref]) -> None:
         """Take whatever comes of these for news: the API server was restored, and its versions are lower."""
@@ -205,7 +171,7 @@ class Cache:
     def routes_beside(self, route: Manifest) -> list[Manifest]:
         """Other routes that may share a hostname and a parent with this one, a few for each door."""
         doors, key = door_numbers(route), Ref.of(route)
-        return [_unpacked(self._objects[ref]) for ref in {r for door in doors for r in self._some(door, key)}]
+        return [unpacked(self._objects[ref]) for ref in {r for door in doors for r in self._some(door, key)}]
 
     def sends_to(self, namespace: str, service: str) -> bool:
         """Whether a known route of a namespace has a Service as a backend with a weight."""
@@ -218,7 +184,9 @@ class Cache:
 
     def others_of_agent(self, namespace: str, name: str, agent: str) -> list[Manifest]:
         """The other rollouts of an agent in its namespace, as `claim_of` has them."""
-        return [self._claim(key) for key in self.keys_of(ROLLOUT, namespace, agent) if key.name != name]
+        return [
+            claimed(self._objects[key]) for key in self.keys_of(ROLLOUT, namespace, agent) if key.name != name
+        ]
 
     def made(self, key: Ref) -> str | None:
         """When an object was made, in a form that sorts; None if it is not known."""
@@ -227,15 +195,11 @@ class Cache:
 
     def rollouts_naming(self, ref: Ref) -> list[Manifest]:
         """The rollouts that set weights in an object of another owner, as `claim_of` has them."""
-        return [self._claim(key) for key in self.keys_of(ref)]
-
-    def _claim(self, rollout: Ref) -> Manifest:
-        claim: Manifest = marshal.loads(self._objects[rollout].claim)  # noqa: S302 - made by `_packed`
-        return claim
+        return [claimed(self._objects[key]) for key in self.keys_of(ref)]
 
     def objects_claimed_by(self, rollout: Ref) -> list[Manifest]:
         """The objects of other owners in which a rollout has set something."""
-        return [_unpacked(self._objects[key]) for key in self.keys_of(CLAIM, rollout)]
+        return [unpacked(self._objects[key]) for key in self.keys_of(CLAIM, rollout)]
 
     def snapshots_of(self, namespace: str, agent: str) -> tuple[Snapshot, ...]:
         """All snapshot ConfigMaps of an agent, whether or not they contain what their name says."""
@@ -263,25 +227,6 @@ class Cache:
             if not isinstance(indexed, set) or not indexed:
                 self._index.pop(entry, None)  # a route may name one door twice
 
-    def _packed(self, key: Ref, version: int, manifest: Manifest) -> _Stored:
-        """What is remembered of an object, in the room that its namespace has left."""
-        made, kept = str(manifest["metadata"].get("creationTimestamp") or ""), remembered(manifest)
-        _, size = contents(kept) if key.kind == CONFIG_MAP else ("", 0)
-        packed, belongs = _pack(kept), tuple(entries(key, kept))
-        room = min(LARGE, NAMESPACE_BYTES - self._used[key.namespace])
-        is_large = len(packed) > room
-        return _Stored(
-            version,
-            belongs,
-            _pack(outline(kept)) if is_large else packed,
-            made,
-            is_urgent(manifest),
-            wish_of(manifest),
-            is_large,
-            size,
-            marshal.dumps(claim_of(manifest)) if key.kind == ROLLOUT else b"",
-        )
-
     def _note(self, entry: Hashable, key: Ref) -> None:
         indexed = self._index.setdefault(entry, key)
         if isinstance(indexed, set):
@@ -295,19 +240,6 @@ class Cache:
         if indexed is None:
             return ()
         return (indexed,) if isinstance(indexed, Ref) else tuple(indexed)
-
-
-def _pack(manifest: Manifest) -> bytes:
-    """As bytes that never leave this process."""
-    metadata = {key: value for key, value in manifest["metadata"].items() if key != "resourceVersion"}
-    return zlib.compress(marshal.dumps({**manifest, "metadata": metadata}), _FASTEST)
-
-
-def _unpacked(stored: _Stored) -> Manifest:
-    manifest: Manifest = marshal.loads(zlib.decompress(stored.packed))  # noqa: S302 - made by `_pack`
-    if stored.version:
-        manifest["metadata"]["resourceVersion"] = str(stored.version)
-    return manifest
 
 
 def version_of(manifest: Manifest) -> int:

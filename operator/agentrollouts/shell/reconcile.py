@@ -7,6 +7,8 @@ with growing pauses and delays no other object.
 import asyncio
 import logging
 from collections.abc import Mapping
+from math import ceil
+from operator import attrgetter
 from typing import Final
 
 from agentrollouts.adapters.cluster.errors import ClusterError, ConflictError, NotFoundError
@@ -16,7 +18,7 @@ from agentrollouts.shell.cache import Cache
 from agentrollouts.shell.controllers.controller import Controller
 from agentrollouts.shell.effects.writes import PAUSE_ROLLBACK
 from agentrollouts.shell.relations import ROLLOUT
-from agentrollouts.shell.workqueue import WorkQueue
+from agentrollouts.shell.workqueue import Shares, WorkQueue
 from agentrollouts.telemetry import Telemetry
 
 logger = logging.getLogger(__name__)
@@ -25,6 +27,32 @@ PAUSE_FIRST: Final = 0.5
 """Seconds before the first retry; each further one waits twice as long."""
 PAUSE_LAST: Final = 30.0
 """Seconds between retries at the most."""
+
+SPARE_WORKERS: Final = 8
+"""Workers beside those of the settings, which are the most that one namespace can have."""
+
+HANGING_WORKERS: Final = 64
+"""Workers beside all these, as many as can be at objects whose writes hang. They take none of the others."""
+
+PATIENT_PART: Final = 1 / 4
+"""Part of the workers of the settings that can be at objects that can wait. More would finish no sooner, as
+there is one processor, and each would take the event loop from a rollback."""
+
+
+def workers_of(workers: int) -> int:
+    """How many workers there are, by the settings."""
+    return workers + SPARE_WORKERS + HANGING_WORKERS
+
+
+def shares_of(workers: int, cache: Cache) -> Shares[Ref]:
+    """How the workers are shared by namespaces."""
+    return Shares(
+        tenant_of=attrgetter("namespace"),
+        is_urgent=cache.is_urgent,
+        of_tenant=workers,
+        not_urgent=max(1, ceil(workers * PATIENT_PART)),
+        at_a_time=workers + SPARE_WORKERS,
+    )
 
 
 class Reconciler:

@@ -1,16 +1,25 @@
 """What of an object is remembered: what decisions read, and nothing that a tenant can make large at will.
 
 Annotations and labels that are not ours, the text of a snapshot and the content of a release are left out.
-Before the cache, on the way in.
+What remains is packed. Before the cache, on the way in, and on the way out.
 """
 
-from typing import Any, Final
+import marshal
+import zlib
+from collections.abc import Hashable
+from typing import Any, Final, NamedTuple
 
-from agentrollouts.adapters.cluster.resources import Manifest
+from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.api.names import FIELD_MANAGER, GROUP, LABEL_MANAGED_BY, LABEL_RELEASE, LABEL_ROLLOUT
-from agentrollouts.core.release.snapshot import head_of
+from agentrollouts.core.release.snapshot import contents, head_of
 from agentrollouts.core.traffic.manifests import FEATURE_FLAG, ROUTES
-from agentrollouts.shell.relations import CONFIG_MAP, FREEZE, RELEASE, ROLLOUT
+from agentrollouts.shell.relations import CONFIG_MAP, FREEZE, RELEASE, ROLLOUT, claim_of, entries
+from agentrollouts.shell.urgency import is_urgent, wish_of
+
+LARGE: Final = 64 * 1024
+"""Packed bytes of an object above which only its outline is remembered."""
+NAMESPACE_BYTES: Final = 16 * 2**20
+"""Packed bytes of one namespace: ten times what a thousand rollouts in progress take."""
 
 _METADATA: Final = (
     "name",
@@ -28,6 +37,69 @@ _TEXTS: Final = ("inline", "items")
 _UID_LENGTH: Final = 64
 _OUTLINE: Final = ("agent", "releaseRef", "hostnames", "parentRefs", "rollout", "type")
 """Fields of a spec by which objects find each other."""
+_FASTEST: Final = 1
+"""zlib's level: nearly as small as the default, in half the time."""
+
+
+class Stored(NamedTuple):
+    """An object as the cache keeps it."""
+
+    version: int
+    entries: tuple[Hashable, ...]
+    """Its keys in the index."""
+    packed: bytes
+    """Without its version, so that two that differ in nothing that is remembered are equal."""
+    made: str = ""
+    """When the API server made it, in a form that sorts."""
+    is_urgent: bool = False
+    wish: int = 0
+    """What people ask of a rollout, as a number that changes with it."""
+    is_outline: bool = False
+    size: int = 0
+    """Bytes of the bundle in it."""
+    claim: bytes = b""
+    """Of a rollout, what decides which of two has to wait: a thousand may name one agent or one route, and to
+    unpack them all for each decision would stop the event loop."""
+
+
+def packed(key: Ref, version: int, manifest: Manifest, room: int) -> Stored:
+    """What is remembered of an object.
+
+    Args:
+        key: Of the object.
+        version: Its version.
+        manifest: The object.
+        room: Bytes that its namespace has left.
+    """
+    made, kept = str(manifest["metadata"].get("creationTimestamp") or ""), remembered(manifest)
+    _, size = contents(kept) if key.kind == CONFIG_MAP else ("", 0)
+    whole, belongs = _pack(kept), tuple(entries(key, kept))
+    is_large = len(whole) > min(LARGE, room)
+    return Stored(
+        version,
+        belongs,
+        _pack(outline(kept)) if is_large else whole,
+        made,
+        is_urgent(manifest),
+        wish_of(manifest),
+        is_large,
+        size,
+        marshal.dumps(claim_of(manifest)) if key.kind == ROLLOUT else b"",
+    )
+
+
+def unpacked(stored: Stored) -> Manifest:
+    """What is remembered, as a value of the caller's own."""
+    manifest: Manifest = marshal.loads(zlib.decompress(stored.packed))  # noqa: S302 - made by `_pack`
+    if stored.version:
+        manifest["metadata"]["resourceVersion"] = str(stored.version)
+    return manifest
+
+
+def claimed(rollout: Stored) -> Manifest:
+    """What a rollout claims, as `claim_of` has it."""
+    claim: Manifest = marshal.loads(rollout.claim)  # noqa: S302 - made by `packed`
+    return claim
 
 
 def remembered(manifest: Manifest) -> Manifest:
@@ -131,3 +203,9 @@ def _others(manifest: Manifest) -> list[Manifest]:
         elif entry.get("operation") == "Apply":
             noted.append({"manager": FIELD_MANAGER, "operation": "Apply"})
     return noted
+
+
+def _pack(manifest: Manifest) -> bytes:
+    """As bytes that never leave this process."""
+    metadata = {key: value for key, value in manifest["metadata"].items() if key != "resourceVersion"}
+    return zlib.compress(marshal.dumps({**manifest, "metadata": metadata}), _FASTEST)

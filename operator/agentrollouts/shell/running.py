@@ -11,8 +11,6 @@ import os
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from functools import partial
-from math import ceil
-from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
 
@@ -43,12 +41,12 @@ from agentrollouts.shell.inputs.resync import Resync
 from agentrollouts.shell.lease import LEASE, Lease, identity
 from agentrollouts.shell.permits.releases import ReleasePermits
 from agentrollouts.shell.permits.rollouts import Permits
-from agentrollouts.shell.reconcile import Reconciler
+from agentrollouts.shell.reconcile import Reconciler, shares_of, workers_of
 from agentrollouts.shell.records.recorder import Recorder
 from agentrollouts.shell.relations import FREEZE, RELEASE, ROLLOUT
 from agentrollouts.shell.rollout_metrics import RolloutMetrics
 from agentrollouts.shell.sources import Sources
-from agentrollouts.shell.workqueue import Shares, WorkQueue
+from agentrollouts.shell.workqueue import WorkQueue
 from agentrollouts.telemetry import Telemetry, endpoint, serve
 
 logger = logging.getLogger(__name__)
@@ -64,16 +62,6 @@ LEASE_LOST: Final = 3
 
 RECORDS_AT_A_TIME: Final = 4
 """Connections for records, on which nothing else waits."""
-
-SPARE_WORKERS: Final = 8
-"""Workers beside those of the settings, which are the most that one namespace can have."""
-
-HANGING_WORKERS: Final = 64
-"""Workers beside all these, as many as can be at objects whose writes hang. They take none of the others."""
-
-PATIENT_PART: Final = 1 / 4
-"""Part of the workers of the settings that can be at objects that can wait. More would finish no sooner, as
-there is one processor, and each would take the event loop from a rollback."""
 
 YOUNG_OBJECTS: Final = 10_000
 """How many new containers make the garbage collector look at them. A decision makes and drops thousands,
@@ -178,8 +166,7 @@ class Operator:
         reconciler = Reconciler(queue, cache, controllers, telemetry)
         self._spawn(self._follow_settings(intake), "settings")
         tasks = {"events": sender.work, "records": recorder.work, "alerts": poster.work}
-        workers = settings.workers + SPARE_WORKERS + HANGING_WORKERS
-        return partial(self._begin, workers, reconciler, tasks)
+        return partial(self._begin, workers_of(settings.workers), reconciler, tasks)
 
     def _onlookers(self, may_write: Callable[[], bool]) -> tuple[Onlookers, AlertPoster]:
         """What is noted of each decision for people, and what posts their alerts."""
@@ -288,17 +275,6 @@ class Operator:
                     follow(news)
                 intake.look_at_all()
                 logger.info("Applied new settings")
-
-
-def shares_of(workers: int, cache: Cache) -> Shares[Ref]:
-    """How the workers are shared by namespaces."""
-    return Shares(
-        tenant_of=attrgetter("namespace"),
-        is_urgent=cache.is_urgent,
-        of_tenant=workers,
-        not_urgent=max(1, ceil(workers * PATIENT_PART)),
-        at_a_time=workers + SPARE_WORKERS,
-    )
 
 
 def _spare_the_collector() -> None:

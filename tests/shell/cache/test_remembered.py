@@ -19,8 +19,9 @@ from agentrollouts.api.names import (
 from agentrollouts.core.release.bundle import digest_of
 from agentrollouts.core.release.snapshot import BUNDLE_KEY, Snapshot, snapshot_name
 from agentrollouts.core.traffic.manifests import is_made_for
-from agentrollouts.shell.cache import LARGE, NAMESPACE_BYTES, Cache
+from agentrollouts.shell.cache import Cache
 from agentrollouts.shell.relations import CONFIG_MAP, RELEASE, ROLLOUT, ROUTE
+from agentrollouts.shell.remembered import LARGE, NAMESPACE_BYTES
 
 BIG = 880 * 1024
 HEAD_BYTES = 2048

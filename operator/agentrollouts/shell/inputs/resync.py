@@ -180,8 +180,8 @@ class Resync:
                 await asyncio.sleep(REFUSED_PAUSE)
 
     async def _take_in(self, kind: str, namespace: str | None, labels: Mapping[str, str] | None) -> None:
-        versions, known = self._cache.versions(kind, namespace), self._cache.known(kind, namespace)
-        unseen = set(versions)
+        versions = self._cache.versions(kind, namespace)
+        known, unseen = self._cache.gone(kind) | versions, set(versions)
         try:
             version = await self._newest(kind, namespace, known)
             versions = self._cache.versions(kind, namespace)
