@@ -35,6 +35,7 @@ from sandbox.stack import Stack
 SIZE: Final = 1_000
 
 Install = Callable[[Stack], OperatorProcess]
+Figure = Callable[[Stack, ApiServer, Crowd, OperatorProcess], Awaitable[Result]]
 """Installs the operator that is measured, without starting it."""
 """Measures rollouts without a burden and then others with it."""
 
@@ -75,7 +76,9 @@ def main() -> int:
         **FIGURES,
         "going-back": partial(_going_back, size=options.rollouts),
         "going-back-hooked": partial(_hooked, size=options.rollouts),
-        "going-back-alerting": partial(_alerting, size=options.rollouts),
+        "going-back-alerting": partial(
+            _going_back, size=options.rollouts, figure=going_back_alerting.measure
+        ),
         "group": _group(group.Sizes(options.rollouts, options.members, options.runs)),
         "surrounded": partial(_surrounded, size=options.rollouts),
         "switch-off": partial(_switch_off, size=options.rollouts),
@@ -125,13 +128,15 @@ def _rest(install: Install) -> Result:
     return _on_a_stack(install, measure)
 
 
-def _going_back(install: Install, *, size: int = SIZE, prometheus_hangs: bool = False) -> Result:
+def _going_back(
+    install: Install, *, size: int = SIZE, figure: Figure = going_back.measure, prometheus_hangs: bool = False
+) -> Result:
     async def measure(stack: Stack, server: ApiServer, operator: OperatorProcess) -> Result:
         crowd = Crowd(server, size)
         await crowd.settle(seconds=600)
         if prometheus_hangs:
             stack.processes["prometheus"].pause()
-        return await going_back.measure(stack, server, crowd, operator.process)
+        return await figure(stack, server, crowd, operator)
 
     return _on_a_stack(install, measure)
 
@@ -191,15 +196,6 @@ def _hooked(install: Install, *, size: int = SIZE) -> Result:
     return _on_a_stack(install, measure)
 
 
-def _alerting(install: Install, *, size: int = SIZE) -> Result:
-    async def measure(stack: Stack, server: ApiServer, operator: OperatorProcess) -> Result:
-        crowd = Crowd(server, size)
-        await crowd.settle(seconds=600)
-        return await going_back_alerting.measure(stack, server, crowd, operator)
-
-    return _on_a_stack(install, measure)
-
-
 def _surrounded(install: Install, size: int = SIZE) -> Result:
     return _on_a_stack(
         _unlimited(install, size), lambda stack, server, _: surrounded.measure(stack, server, size)
@@ -236,7 +232,7 @@ FIGURES: Final[Mapping[str, Callable[[Install], Result]]] = {
     "going-back-hanging": partial(_going_back, prometheus_hangs=True),
     "going-back-unrecorded": lambda install: _going_back(_unrecorded(install)),
     "going-back-hooked": _hooked,
-    "going-back-alerting": _alerting,
+    "going-back-alerting": partial(_going_back, figure=going_back_alerting.measure),
     "active": _active(active.USUAL),
     "active-many": _active(active.MANY),
     "breaches": _breaches,

@@ -18,6 +18,7 @@ from bench.floor import bare_loop
 from bench.rig import meters
 from bench.rig.crowd import NAMESPACE, ROUTES, Crowd, is_back
 from bench.rig.report import Check, Result, Series
+from sandbox.operator import OperatorProcess
 from sandbox.people.apiserver import ApiServer, Manifest, Onlooker
 from sandbox.programs.process import Process
 from sandbox.stack import Stack
@@ -86,7 +87,7 @@ class Trial:
 
 @asynccontextmanager
 async def prepared(
-    stack: Stack, server: ApiServer, crowd: Crowd, operator: Process, runs: int = RUNS
+    stack: Stack, server: ApiServer, crowd: Crowd, operator: OperatorProcess, runs: int = RUNS
 ) -> AsyncIterator[Trial]:
     """Attempts are under way, and the bare loop runs; needs the operator to run and a settled crowd."""
     size = min(SAMPLES, len(crowd.names) // (2 + runs))
@@ -99,11 +100,11 @@ async def prepared(
         await _prepare_bare(server, crowd)
         await asyncio.to_thread(loop.start)
         await crowd.begin_canaries(crowd.names[size : 2 * size])
-        yield Trial(server, routes, crowd, operator, loop, size)
+        yield Trial(server, routes, crowd, operator.process, loop, size)
     await asyncio.to_thread(loop.stop)
 
 
-async def measure(stack: Stack, server: ApiServer, crowd: Crowd, operator: Process) -> Result:
+async def measure(stack: Stack, server: ApiServer, crowd: Crowd, operator: OperatorProcess) -> Result:
     """Three runs over some of the rollouts; needs the operator to run and the crowd to be settled.
 
     Beside the time that passes, it reads the processor time of both programs, which tells more on a machine

@@ -54,7 +54,7 @@ async def measure(stack: Stack, server: ApiServer, crowd: Crowd, operator: Opera
     silent, runs = _Silent(), dict[bool, list[Run]]({False: [], True: []})
     async with (
         await asyncio.start_server(silent.keep, "127.0.0.1", 0) as hanging,
-        prepared(stack, server, crowd, operator.process, len(ORDER)) as trial,
+        prepared(stack, server, crowd, operator, len(ORDER)) as trial,
     ):
         url = f"http://127.0.0.1:{hanging.sockets[0].getsockname()[1]}"
         tries = 0

@@ -46,7 +46,7 @@ async def measure(
     stack: Stack, server: ApiServer, plain: Crowd, hooked: Crowd, operator: OperatorProcess
 ) -> Result:
     """First the plain rollouts, then those with hooks; needs the operator to run, and both to be settled."""
-    usual = await going_back.measure(stack, server, plain, operator.process)
+    usual = await going_back.measure(stack, server, plain, operator)
     with socket.create_server(("127.0.0.1", 0), backlog=BACKLOG) as silent:
         port = silent.getsockname()[1]
         await server.apply_all(_objects(operator, port))
@@ -58,7 +58,7 @@ async def measure(
             await hooked.change(name, {"hooks": _hooks(index)})
         await hooked.all(hooked.names, is_known, seconds=600)
         await _prime(hooked)
-        burdened = await going_back.measure(stack, server, hooked, operator.process)
+        burdened = await going_back.measure(stack, server, hooked, operator)
     size = len(plain.names)
     title = f"Asking to go back with {len(HOOKS)} hooks that do not work, {size} rollouts with and without"
     return going_back.beside(title, usual, burdened, "hooks")
