@@ -29,7 +29,7 @@ from sandbox.programs.alerting import Sink
 from sandbox.programs.process import Process
 from sandbox.stack import Stack
 from tests.docs.pages import blocks, page
-from tests.e2e.apart.replicas import leader_and_other, leads
+from tests.e2e.apart.replicas import Replicas, both, leader_and_other, leads
 from tests.e2e.scene import HALF, SECOND, Scene, Shop
 from tests.e2e.witness import eventually
 
@@ -65,27 +65,19 @@ def hanging() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def replicas(
-    stack: Stack, alertmanager: Process, hanging: str
-) -> Iterator[tuple[OperatorProcess, OperatorProcess]]:
+def replicas(stack: Stack, alertmanager: Process, hanging: str) -> Iterator[Replicas]:
     """Both replicas with both Alertmanagers; neither may have made a mistake in the end."""
     assert alertmanager.running
     servers = [
         {"name": "default", "url": alerting.URL},
         {"name": "hanging", "url": hanging, "timeoutSeconds": 60},
     ]
-    values = {"settings": {"alertmanagers": servers}}
-    first, second = (OperatorProcess(stack, values=values, replica=number) for number in range(BOTH))
-    for replica in (first, second):
-        replica.start()
-    yield first, second
-    for replica in (first, second):
-        replica.stop()
-        assert "Traceback" not in replica.log_text()
+    with both(stack, alertmanagers=servers) as replicas:
+        yield replicas
 
 
 @pytest.fixture(scope="session")
-def operator(replicas: tuple[OperatorProcess, OperatorProcess]) -> OperatorProcess:
+def operator(replicas: Replicas) -> OperatorProcess:
     """The first of them."""
     return replicas[0]
 
@@ -130,7 +122,7 @@ def repeated(sink: Sink) -> list[tuple[str, ...]]:
 
 
 def test_one_notification_whatever_happens_to_the_operator(
-    given: Scene, replicas: tuple[OperatorProcess, OperatorProcess], sink: Sink
+    given: Scene, replicas: Replicas, sink: Sink
 ) -> None:
     """Kills, a handover and new numbers in the message repeat nothing; the sentence is in the body.
 

@@ -11,7 +11,7 @@ import pytest
 from sandbox.operator import OperatorProcess
 from sandbox.programs import web
 from sandbox.stack import Stack
-from tests.e2e.apart.replicas import leader_and_other, leads
+from tests.e2e.apart.replicas import Replicas, both, leader_and_other, leads
 from tests.e2e.scene import HALF, Scene, now
 from tests.e2e.witness import eventually
 
@@ -19,27 +19,21 @@ LEASE_LOST = "Lost the Lease; this process ends"
 
 
 @pytest.fixture(scope="session")
-def replicas(stack: Stack) -> Iterator[tuple[OperatorProcess, OperatorProcess]]:
+def replicas(stack: Stack) -> Iterator[Replicas]:
     """Both replicas, ready; neither may have made a mistake in the end."""
-    first, second = OperatorProcess(stack), OperatorProcess(stack, replica=1)
-    for replica in (first, second):
-        replica.start()
-    yield first, second
-    for replica in (first, second):
-        replica.stop()
-        assert "Traceback" not in replica.log_text()
+    with both(stack) as replicas:
+        yield replicas
+    for replica in replicas:
         assert "is forbidden: User" not in replica.log_text()
 
 
 @pytest.fixture(scope="session")
-def operator(replicas: tuple[OperatorProcess, OperatorProcess]) -> OperatorProcess:
+def operator(replicas: Replicas) -> OperatorProcess:
     """The first of them."""
     return replicas[0]
 
 
-def test_one_leads_and_the_other_is_warm(
-    given: Scene, replicas: tuple[OperatorProcess, OperatorProcess]
-) -> None:
+def test_one_leads_and_the_other_is_warm(given: Scene, replicas: Replicas) -> None:
     """Both are ready, one holds the Lease, and a rollout is served."""
     leader, other = leader_and_other(*replicas)
     given.serving("calm")
@@ -54,7 +48,7 @@ def transitions(stack: Stack) -> int:
     return int(lease["spec"]["leaseTransitions"])
 
 
-def test_a_planned_handover_is_short(stack: Stack, replicas: tuple[OperatorProcess, OperatorProcess]) -> None:
+def test_a_planned_handover_is_short(stack: Stack, replicas: Replicas) -> None:
     """The leader that ends as asked releases the Lease, another one takes it; the first comes back warm.
 
     So the other one did not wait until the Lease was over; `tests/shell/test_lease.py` has the seconds.
@@ -68,7 +62,7 @@ def test_a_planned_handover_is_short(stack: Stack, replicas: tuple[OperatorProce
     assert (leads(leader), leads(other)) == (False, True)
 
 
-def test_a_killed_leader_is_replaced(given: Scene, replicas: tuple[OperatorProcess, OperatorProcess]) -> None:
+def test_a_killed_leader_is_replaced(given: Scene, replicas: Replicas) -> None:
     """A breach after the leader's death is rolled back by the other one."""
     leader, other = leader_and_other(*replicas)
     (shop,) = given.serving("orphan")
@@ -82,9 +76,7 @@ def test_a_killed_leader_is_replaced(given: Scene, replicas: tuple[OperatorProce
     assert (leads(leader), leads(other)) == (False, True)
 
 
-def test_a_leader_that_was_stopped_never_writes_again(
-    given: Scene, replicas: tuple[OperatorProcess, OperatorProcess]
-) -> None:
+def test_a_leader_that_was_stopped_never_writes_again(given: Scene, replicas: Replicas) -> None:
     """It continues only to end: the other one has the Lease, and the weights that it wrote stay.
 
     As the kubelet would, the sandbox starts it again.

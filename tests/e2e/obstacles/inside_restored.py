@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 
 from agentrollouts.adapters.cluster.resources import Ref
-from sandbox.operator import OperatorProcess
 from sandbox.stack import Stack
-from tests.e2e.apart.replicas import leader_and_other, leads
+from tests.e2e.apart.replicas import Replicas, both, leader_and_other, leads
 from tests.e2e.api import Api, Manifest
 from tests.e2e.manifests import FIRST, a_release, a_rollout
 from tests.e2e.scene import HALF
@@ -26,15 +25,10 @@ VERSIONS = 500
 
 
 @pytest.fixture(scope="session")
-def replicas(stack: Stack) -> Iterator[tuple[OperatorProcess, OperatorProcess]]:
+def replicas(stack: Stack) -> Iterator[Replicas]:
     """Two of them: the one that does not lead survives an outage, with all that it knows."""
-    first, second = OperatorProcess(stack), OperatorProcess(stack, replica=1)
-    for replica in (first, second):
-        replica.start()
-    yield first, second
-    for replica in (first, second):
-        replica.stop()
-        assert "Traceback" not in replica.log_text()
+    with both(stack) as replicas:
+        yield replicas
 
 
 def without_api_server(stack: Stack, work: Callable[[Path], object]) -> None:
@@ -61,7 +55,7 @@ def ships(stack: Stack, version: str, state: str) -> None:
 
 
 def test_an_operator_that_knew_the_future_follows_the_present(
-    stack: Stack, replicas: tuple[OperatorProcess, OperatorProcess], tmp_path: Path
+    stack: Stack, replicas: Replicas, tmp_path: Path
 ) -> None:
     """The replica that was warm leads: it believes what is there now, though it has seen higher versions."""
     stack.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
