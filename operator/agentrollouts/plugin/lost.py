@@ -26,12 +26,12 @@ def is_missing(error: KubectlError, name: str) -> bool:
 
 
 @contextmanager
-def hinting(kubectl: Kubectl, plural: str, name: str) -> Iterator[None]:
-    """If it is missing, the error names where it is, or what is called almost so."""
+def hinting(kubectl: Kubectl, name: str) -> Iterator[None]:
+    """If a rollout is missing, the error names where it is, or what is called almost so."""
     try:
         yield
     except KubectlError as error:
-        if is_missing(error, name) and (found := hint(kubectl, plural, name)):
+        if is_missing(error, name) and (found := hint(kubectl, "agentrollouts", name)):
             raise KubectlError(f"{error}; {found}", error.rest) from None
         raise
 

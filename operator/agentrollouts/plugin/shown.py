@@ -13,7 +13,7 @@ from agentrollouts.api.model.base import written_time
 from agentrollouts.api.reasons import Reason
 from agentrollouts.insight.view.headline import ROLLED_BACK
 from agentrollouts.insight.view.shape import View
-from agentrollouts.insight.view.words import Needs, Topic
+from agentrollouts.insight.view.words import Needs
 from agentrollouts.plugin.following import Look
 from agentrollouts.plugin.kubectl import Manifest
 from agentrollouts.plugin.reading import Releases, now
@@ -105,7 +105,7 @@ class Shown:
         head = view.headline
         said = f"{head.state}  {traffic(view.running)}  {head.sentence}"
         said += f"; {STALE}" if head.is_stale else ""
-        said += f"; {SILENT}" if any(each.topic is Topic.OPERATOR for each in view.around) else ""
+        said += f"; {SILENT}" if view.late else ""
         text = f"no answer: {look.problem}" if silent and look.problem else said
         if text != self._last:
             self._last = text

@@ -245,6 +245,11 @@ class View:
     around: tuple[Notice, ...] = ()
     """Detour, hooks, group, freeze, drill, requirements, and whatever else surrounds the attempt."""
 
+    @property
+    def late(self) -> Notice | None:
+        """That something is overdue, so that the operator may not run."""
+        return next((notice for notice in self.around if notice.topic is Topic.OPERATOR), None)
+
     def to_json(self) -> dict[str, Any]:
         """The documented form."""
         return {"view": VERSION, **as_json(self)}

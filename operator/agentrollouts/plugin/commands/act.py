@@ -140,7 +140,7 @@ def _run(verb: str, kind: Kind, options: dict[str, Any]) -> None:
     loaded = load("agentrollouts.plugin.actions", "agentrollouts.insight.view.view")
     try:
         with closing(follow(kubectl, name, seconds=options["timeout"])) as looks:
-            with hinting(kubectl, "agentrollouts", name):
+            with hinting(kubectl, name):
                 rollout = next(looks).rollout
             loaded()
             _requested(kubectl, verb, kind, options, (rollout, looks, caller))

@@ -67,7 +67,7 @@ def command(*, name: str | None, operator_namespace: str, probe: str | None, out
     from agentrollouts.plugin.checking.wiring import wiring  # noqa: PLC0415 the same
     from agentrollouts.plugin.screens.checked import print_check  # noqa: PLC0415 the same
 
-    with hinting(kubectl, "agentrollouts", name or ""):
+    with hinting(kubectl, name or ""):
         seen = wiring(kubectl, name, operator_namespace)
     if probe:
         from agentrollouts.plugin.checking.probe import probed  # noqa: PLC0415 the same

@@ -26,7 +26,7 @@ def command(**options: Any) -> None:  # noqa: ANN401 those of the decorators
     kubectl = click.get_current_context().ensure_object(Session).kubectl
     loaded = load("agentrollouts.plugin.screens.past")
     name = name_of(kubectl, options["name"], options["agent"])
-    with hinting(kubectl, "agentrollouts", name):
+    with hinting(kubectl, name):
         rollout = kubectl.json("get", "agentrollout", name)
     loaded()
     from agentrollouts.plugin.screens.past import print_history  # noqa: PLC0415 while kubectl runs

@@ -27,7 +27,6 @@ With --wait, the exit code is 0 once the desired release is healthy, 3 if it is 
 4 if a person has to act, and 5 after the timeout. Without it, the exit code is 0."""
 TIMEOUT: Final = 8 * 3600
 TIMED_OUT: Final = 5
-PLURAL: Final = "agentrollouts"
 VIEW: Final = "agentrollouts.insight.view.view"
 
 
@@ -47,12 +46,12 @@ def command(**options: Any) -> None:  # noqa: ANN401 those of the decorators
     if options["watch"] or options["wait"]:
         loaded = load("agentrollouts.plugin.shown", VIEW, "rich.live")
         name = name_of(kubectl, options["name"], options["agent"])
-        with hinting(kubectl, PLURAL, name):
+        with hinting(kubectl, name):
             code = _follow(kubectl, name, options, loaded)
         raise click.exceptions.Exit(code)
     loaded = load("agentrollouts.plugin.shown", VIEW)
     name = name_of(kubectl, options["name"], options["agent"])
-    with hinting(kubectl, PLURAL, name):
+    with hinting(kubectl, name):
         rollout = kubectl.json("get", "agentrollout", name)
     with closing(Releases(kubectl)) as releases:
         if options["output"] != "name":

@@ -9,7 +9,7 @@ from rich.text import Text
 from agentrollouts.api.reasons import Reason
 from agentrollouts.insight.view.shape import View
 from agentrollouts.insight.view.view import view
-from agentrollouts.insight.view.words import Needs, Topic
+from agentrollouts.insight.view.words import Needs
 from agentrollouts.plugin.kubectl import Manifest
 from agentrollouts.plugin.reading import now
 from agentrollouts.plugin.screens.printed import document
@@ -54,8 +54,7 @@ def rows(views: Sequence[View], chosen: Sequence[View], *, is_wide: bool) -> lis
 def _cells(each: View, *, is_wide: bool) -> tuple[Text | str, ...]:
     head = each.headline
     since = age((each.time - head.since).total_seconds()) if head.since else ""
-    is_late = any(notice.topic is Topic.OPERATOR for notice in each.around)
-    mark = Text("! ", "yellow") if is_late or head.needs is Needs.PERSON else Text()
+    mark = Text("! ", "yellow") if each.late or head.needs is Needs.PERSON else Text()
     what = Text.assemble(mark, "; ".join(_what(each, is_wide=is_wide)))
     return each.namespace, each.name, head.state, traffic(each.running), since, what
 
@@ -63,8 +62,8 @@ def _cells(each: View, *, is_wide: bool) -> tuple[Text | str, ...]:
 def _what(each: View, *, is_wide: bool) -> Iterator[str]:
     """Why it needs a person, or else what happens next."""
     first = each.next[0] if each.next else None
-    if late := next((notice for notice in each.around if notice.topic is Topic.OPERATOR), None):
-        yield plain(late.sentence)
+    if each.late:
+        yield plain(each.late.sentence)
     elif each.headline.needs is Needs.NOBODY and first and first.time:
         yield plain(f"next: {first.sentence} at {first.time:%H:%M} UTC")
     else:

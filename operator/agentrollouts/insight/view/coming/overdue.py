@@ -1,4 +1,4 @@
-"""What was due and has not happened: the status alone shows that it is no longer written.
+"""What is overdue, judged by the status alone.
 
 The operator cannot report that it does not run. Someone who looks sees a time that is over.
 """
