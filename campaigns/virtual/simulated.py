@@ -257,7 +257,7 @@ def set_clock(world: World, observer: Observer, off: timedelta) -> None:
 
 
 def heal(world: Disturbed) -> None:
-    """Nothing is disturbed any more, and people take back what stops an attempt until they do."""
+    """End every disturbance, and resume what a person holds."""
     world.is_disturbed, world.metrics, world.skew = False, "up", timedelta()
     world.has_endpoints = world.gateway_follows = True
     world.releases.update(world.releases_made)

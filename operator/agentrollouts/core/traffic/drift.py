@@ -4,7 +4,7 @@ Restoring them needs no code of its own, since whatever is not shown is written.
 from a write of our own: the traffic was confirmed, and no longer is.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -31,7 +31,7 @@ class Drift:
     by: str | None
     """The field manager that has changed it after us; None if that is unknown."""
     is_gone: bool = False
-    """Whether there is no such object."""
+    """Whether the object is missing."""
 
 
 def drifts(obs: Observed, effects: Iterable[Effect]) -> tuple[Drift, ...]:
@@ -87,18 +87,17 @@ def _is_restored(obs: Observed, effect: Effect, actual: Manifest) -> bool:
     return isinstance(effect, Patch) or is_ours(actual, obs.rollout)
 
 
-def last_writer(manifest: Manifest, paths: Iterable[_Path]) -> str | None:
+def last_writer(manifest: Manifest, paths: Sequence[_Path]) -> str | None:
     """The field manager that wrote one of these fields after us; None if we were the last, or if unknown.
 
     One can have no name: the API server stores what an editor writes into `managedFields`.
     """
-    wanted = tuple(paths)
     others = [
         entry
         for entry in manifest["metadata"].get("managedFields") or ()
         if not entry.get("subresource")
         and entry.get("manager") != FIELD_MANAGER
-        and any(_has(entry.get("fieldsV1"), path) for path in wanted)
+        and any(_has(entry.get("fieldsV1"), path) for path in paths)
     ]
     newest = max(others, key=lambda entry: entry.get("time") or "", default=None)
     return None if newest is None else str(newest.get("manager") or "a client without a name")
