@@ -15,18 +15,18 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
+import requests
 from pydantic import SecretStr
 
 from agentrollouts.adapters.prometheus.client import Prometheus
 from agentrollouts.adapters.prometheus.envelope import Matrix, QueryError, QueryErrorKind, Row, Series, Vector
-from agentrollouts.adapters.prometheus.sending import MAX_BYTES
+from agentrollouts.adapters.prometheus.sending import MAX_BYTES, failure
 from agentrollouts.settings.sources import PrometheusSource
 from tests.adapters.server import Behavior, answer, hang, serving
 
 AT = datetime(2026, 11, 21, 10, 0, 0, 250_000, UTC)
 DEADLINE = 1.0
 TOLERANCE = 30.0
-"""What a busy machine may add to a deadline; without it, a call would never end."""
 """What a loaded machine may add to the deadline."""
 SECRET = "s3cr3t-tenant-value"  # noqa: S105 - it protects nothing
 
@@ -176,6 +176,13 @@ async def test_each_fault_is_one_error_value_in_time_and_repeats_nothing(
     assert outcome.message.startswith("Prometheus source default: ")
     assert took < DEADLINE + TOLERANCE
     assert SECRET not in outcome.message + caplog.text
+
+
+async def test_the_deadline_reads_the_same_whoever_notices_it() -> None:
+    """The caller and the socket of its thread have the same deadline; either can be first."""
+    expected = QueryError(QueryErrorKind.TIMEOUT, f"no response within {DEADLINE:g} s")
+    for error in (requests.ReadTimeout(), requests.ConnectTimeout(), TimeoutError()):
+        assert failure(error, source("http://localhost")) == expected
 
 
 async def test_a_refused_connection_is_named() -> None:

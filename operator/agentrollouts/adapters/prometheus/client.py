@@ -41,6 +41,7 @@ from agentrollouts.adapters.prometheus.sending import (
     MAX_BYTES,
     adapter_of,
     failure,
+    late,
     read_body,
     send,
 )
@@ -164,13 +165,13 @@ class Prometheus:
         """The hard deadline: from here on nothing takes longer."""
         if self._is_closed:
             return QueryError(QueryErrorKind.UNREACHABLE, "it is no longer in the settings")
-        exchange, seconds = Exchange(), self._source.timeout_seconds
+        exchange = Exchange()
         future = self._threads.submit(self._exchange, exchange, question)
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(self._source.timeout_seconds):
                 return await asyncio.wrap_future(future)
         except TimeoutError:
-            return QueryError(QueryErrorKind.TIMEOUT, f"no response within {seconds:g} s")
+            return late(self._source)
         finally:
             exchange.end()
 

@@ -78,12 +78,17 @@ def read_body(response: requests.Response) -> bytes:
     return body
 
 
+def late(source: Source) -> QueryError:
+    """What the deadline means, whoever notices it first: the caller, or a socket of the thread."""
+    return QueryError(QueryErrorKind.TIMEOUT, f"no response within {source.timeout_seconds:g} s")
+
+
 def failure(error: Exception, source: Source) -> QueryError:
     """What one of `FAILURES` means."""
     if problem := _trouble(error, source):
         return QueryError(QueryErrorKind.UNREACHABLE, problem)
     if isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError | TimeoutError):
-        return QueryError(QueryErrorKind.TIMEOUT, "it did not continue in time")
+        return late(source)
     cause = _system_error(error)
     if isinstance(cause, FileNotFoundError | PermissionError | IsADirectoryError) and cause.filename:
         return QueryError(QueryErrorKind.UNREACHABLE, f"cannot read {cause.filename}: {cause.strerror}")
