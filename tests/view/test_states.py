@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -12,9 +13,9 @@ from agentrollouts.api.attempt import State
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.insight.view.acting.command import addressed
 from agentrollouts.insight.view.reading import Known
-from agentrollouts.insight.view.shape import View
+from agentrollouts.insight.view.shape import Notice, View
 from agentrollouts.insight.view.view import view
-from agentrollouts.insight.view.words import Allowed, Needs
+from agentrollouts.insight.view.words import Allowed, Needs, Topic
 from tests.view.states import BUNDLES, WORLDS, seen
 
 GOLDEN: Final = Path(__file__).parent / "golden"
@@ -158,6 +159,16 @@ def test_commands_name_the_cluster_that_was_read() -> None:
     assert found == [each.replace("kubectl agentrollout", program) for each in plain]
     assert found[0] == plain[0] == "spec.releaseRef.name: support-agent-4.1.0"
     assert addressed(shown, ()) == shown
+
+
+def test_notices_name_the_cluster_that_was_read() -> None:
+    """A command within a sentence is copied as well."""
+    notice = Notice(topic=Topic.OPERATOR, state="Overdue", sentence="late; see kubectl agentrollout check x")
+    shown = replace(view_in(State.CANARY), around=(notice,))
+
+    [found] = addressed(shown, ("--context=eu",)).around
+
+    assert found.sentence == "late; see kubectl agentrollout --context=eu check x"
 
 
 def _to_six_digits(number: str) -> float:

@@ -67,7 +67,8 @@ def addressed(seen: View, flags: Sequence[str]) -> View:
         flags: Flags of kubectl, such as `--context=prod`.
     """
     actions = tuple(replace(each, command=repeating(each.command, flags)) for each in seen.actions)
-    return replace(seen, actions=actions)
+    around = tuple(replace(each, sentence=repeating(each.sentence, flags)) for each in seen.around)
+    return replace(seen, actions=actions, around=around)
 
 
 def repeating(command: str, flags: Sequence[str]) -> str:
