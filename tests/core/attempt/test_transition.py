@@ -35,6 +35,13 @@ def after(builder: RolloutBuilder, move: moves.Move) -> Progress:
     return advance(Progress(builder.plan, builder.status, LATER), move)
 
 
+def test_what_stays_equal_stays_the_same_value() -> None:
+    """A hold that lasts, or a clock that stands, is no reason to work out traffic and queries again."""
+    for move in (moves.Hold(Reason.METRIC_MISSING, "No series."), moves.StopClock("No series.")):
+        begun = after(TRYING, move)
+        assert advance(begun, move).attempt is begun.attempt
+
+
 def test_a_beginning_gives_the_next_number_and_the_first_weight() -> None:
     """Nothing is left of the attempt before; clocks start when the weight is seen on the route."""
     before = TRYING.rolling_back(State.ROLLED_BACK).having(canary=None, gates=(GATE,))

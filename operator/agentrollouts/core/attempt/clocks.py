@@ -1,5 +1,6 @@
 """The clocks of an attempt: how long a phase has run, when it ends, and what starts a clock."""
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -29,7 +30,9 @@ def on_time(attempt: Attempt, now: datetime) -> Attempt:
 
     Otherwise nothing would be counted, and no clock would run, until the clock had caught up.
     """
-    corrected = attempt.copy_with(
+    if all(time is None or time <= now for time in _times(attempt)):
+        return attempt
+    return attempt.copy_with(
         start_time=min(attempt.start_time, now),
         traffic_start_time=_not_after(now, attempt.traffic_start_time),
         phase_start_time=_not_after(now, attempt.phase_start_time),
@@ -39,7 +42,18 @@ def on_time(attempt: Attempt, now: datetime) -> Attempt:
         hold=attempt.hold and _hold_on_time(attempt.hold, now),
         acknowledged=attempt.acknowledged and _acknowledged_on_time(attempt.acknowledged, now),
     )
-    return attempt if corrected == attempt else corrected
+
+
+def _times(attempt: Attempt) -> Iterator[datetime | None]:
+    """Every time that has passed unless the clock was set back."""
+    yield attempt.start_time
+    yield attempt.traffic_start_time
+    yield attempt.phase_start_time
+    yield attempt.clock_start_time
+    yield attempt.counting_start_time
+    yield attempt.endpoints_lost_time
+    yield attempt.hold and attempt.hold.since
+    yield attempt.acknowledged and attempt.acknowledged.time
 
 
 def _not_after(now: datetime, time: datetime | None) -> datetime | None:

@@ -104,7 +104,12 @@ class Progress:
         return self.status.attempt
 
     def then(self, *events: Event, **changes: Unpack[StatusChanges]) -> "Progress":
-        """With these fields of the status changed and these Events added."""
+        """With these fields of the status changed and these Events added.
+
+        An equal attempt stays the one that it was, so that neither traffic nor queries are worked out again.
+        """
+        if changes.get("attempt") == self.status.attempt:
+            changes.pop("attempt", None)
         return Progress(self.spec, self.status.copy_with(**changes), self.now, (*self.events, *events))
 
     def moved(self, state: State, **changes: Unpack[AttemptChanges]) -> "Progress":
