@@ -54,6 +54,8 @@ class Observer:
     """When the route first showed an attempt at a weight."""
     _phase: tuple[tuple[Any, ...], datetime | None] = ((), None)
     """Attempt, plan and phase of the newest status, and since when."""
+    _vouched: int = 0
+    """The newest attempt of which a person promoted the last phase: nothing has to prove that release."""
     _just_taken: Collection[str] = ()
     """Types of the actions that took effect with the newest status."""
     _acted: frozenset[str] = frozenset()
@@ -145,7 +147,9 @@ class Observer:
             self._phase = phase, time
         stable = (self._status.get("stable") or {}).get("release")
         earlier = (before.get("stable") or {}).get("release")
-        if earlier is not None and stable != earlier:
+        if (new.get("promoted") or {}).get("phaseName") == spec["phases"][-1]["name"]:
+            self._vouched = new["number"]
+        if earlier is not None and stable != earlier and new.get("number") != self._vouched:
             self.check(stable not in self.bad, "truth", f"{stable}, a bad one, is stable", time)
         if stable:
             self.healthy.add(stable)
