@@ -23,6 +23,8 @@ export KUBECONFIG
 trap 'rm -f "$KUBECONFIG"' EXIT
 kind export kubeconfig --name "$cluster" --kubeconfig "$KUBECONFIG" --quiet
 kubectl apply --server-side --filename "${GATEWAY_API:-$releases/$version/standard-install.yaml}" >/dev/null
+# Of a run before this one: their pods would keep the image that had the same name then.
+kubectl delete deployments --all --namespace agentrollouts --cascade=foreground >/dev/null
 image/check.sh "$1"
 image/story.sh
 echo "The cluster is there for you: kubectl --context kind-$cluster get pods --all-namespaces"
