@@ -11,7 +11,8 @@ split() { kubectl get configmap triage-agent-traffic --namespace check --output 
 led_by_another() { local now; now=$(leader); [ -n "$now" ] && [ "$now" != "$before" ]; }
 
 upgrade() {
-  helm upgrade --install "$name" "charts/$name" --namespace "$name" --create-namespace --reuse-values --wait --timeout 120s "$@" >/dev/null
+  helm upgrade --install "$name" "charts/$name" --namespace "$name" --create-namespace --reset-then-reuse-values --wait \
+    --timeout 120s "$@" >/dev/null
 }
 page() { kubectl get --raw "/api/v1/namespaces/$name/services/$name-dashboard:http/proxy/.healthz"; }
 
@@ -19,6 +20,7 @@ upgrade --set "image.repository=${1%:*}" --set "image.tag=${1##*:}" --set image.
 [ "$(kubectl get deployment "$name" --namespace "$name" --output jsonpath='{.status.readyReplicas}')" = 2 ]
 echo "the chart is installed, and two replicas are Ready"
 
+kubectl delete namespace check --ignore-not-found >/dev/null  # of a run that was interrupted
 kubectl create namespace check >/dev/null
 kubectl apply --namespace check --filename "$examples/release-minimal.yaml" --filename "$examples/rollout-configmap-only.yaml" >/dev/null
 within 120 "a rollout has its traffic ConfigMap" split

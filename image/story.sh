@@ -38,7 +38,7 @@ gateway=$(field service/gateway '{.spec.clusterIP}') prometheus=$(field service/
 apply gateway.yaml IMAGE="$gateway_image"
 apply prometheus.yaml IMAGE="$prometheus_image" \
   GOOD="$(field service/support-agent-4-1-0 '{.spec.clusterIP}')" BAD="$(field service/support-agent-4-2-0 '{.spec.clusterIP}')"
-helm upgrade "$name" "charts/$name" --namespace "$name" --reuse-values \
+helm upgrade "$name" "charts/$name" --namespace "$name" --reset-then-reuse-values \
   --set "settings.prometheus[0].name=default,settings.prometheus[0].url=http://$prometheus:9090" >/dev/null
 kubectl rollout restart "deployment/$name" --namespace "$name" >/dev/null  # a mounted ConfigMap can take 90 s to change
 kubectl rollout status "deployment/$name" --namespace "$name" --timeout=120s >/dev/null

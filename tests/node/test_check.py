@@ -37,7 +37,8 @@ def play(cluster: Cluster, script: str, *arguments: str, **variables: str) -> li
 
 
 def test_the_checks_of_make_kind_pass(cluster: Cluster) -> None:
-    """Chart, replicas, a rollout, the loss of its leader, and the page."""
+    """Chart, replicas, a rollout, the loss of its leader, and the page, also after an interrupted run."""
+    cluster.kubectl("create", "namespace", "check")
     assert play(cluster, "check.sh", f"{IMAGE['repository']}:{IMAGE['tag']}") == [
         "the chart is installed, and two replicas are Ready",
         "a rollout has its traffic ConfigMap",

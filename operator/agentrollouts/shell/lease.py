@@ -94,7 +94,7 @@ class Lease:
         """Give it up, so that another replica need not wait. Nothing may be written afterward."""
         if self.is_held():
             self._renewed = float("-inf")
-            await self._tried(lambda: self._write(""))
+            await self._tried(self._give_up)
 
     async def _tried(self, step: Callable[[], Any]) -> bool:
         """Do one step within its limit; False if the API server refused it or did not answer."""
@@ -121,6 +121,13 @@ class Lease:
         except ConflictError:  # another replica took it, or a renewal was made whose answer was lost
             await self._look()
             return False
+
+    async def _give_up(self) -> bool:
+        try:
+            return await self._write("")
+        except ConflictError:  # a renewal that the end interrupted was made; none can be made anymore
+            await self._look()
+            return self._holder() == self._identity and await self._write("")
 
     async def _look(self) -> None:
         lease = await self._leases.get(self._place)

@@ -94,3 +94,13 @@ def test_values_of_the_version_before_alone_are_refused(tmp_path: Path, previous
     assert done.returncode != 0
     assert "missing propert" in done.stderr
     assert "'uninstall'" in done.stderr
+
+
+def test_our_scripts_upgrade_as_the_docs_advise() -> None:
+    """A cluster that they are run on again can have the chart of an earlier version."""
+    scripts = {script.name: script.read_text() for script in (ROOT / "image").glob("*.sh")}
+    assert [name for name, text in scripts.items() if " --reuse-values" in text] == []
+    assert {name for name, text in scripts.items() if " --reset-then-reuse-values" in text} == {
+        "check.sh",
+        "story.sh",
+    }
