@@ -188,7 +188,7 @@ def test_a_status_and_metadata_from_the_cluster_are_no_mistake() -> None:
 TEXTS: Final = {
     "a repeated key": ("kind: AgentRollout\nspec: {}\nspec: {}\n", "found the key spec twice; remove one"),
     "a loop": ("&a {kind: AgentRollout, spec: *a}", "contains itself"),
-    "a tag": ("kind: !!python/object:os.system AgentRollout", "cannot be read"),
+    "a tag": ("kind: !!python/object:os.system AgentRollout", ":1: is not YAML: could not determine"),
     "no objects": ("- 1\n- 2\n", "must contain Kubernetes objects"),
     "two objects": (
         yaml.safe_dump_all([changed(RELEASE, "spec.risk", 1), changed(ROLLOUT, "spec.pause", "yes")]),

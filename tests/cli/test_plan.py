@@ -131,7 +131,12 @@ WRONG = {
     "no share": (["--rate", "errors=2"], ROLLOUT, "--rate errors=2: must be a share between 0 and 1"),
     "no rate": (["--rate", "errors"], ROLLOUT, "--rate errors: must be a share between 0 and 1"),
     "no rollout": ([], "kind: Service", "has 0 AgentRollouts"),
-    "no YAML": ([], "a: [", "cannot be read"),
+    "no YAML": ([], "a: [", "rollout.yaml:1: is not YAML: "),
+    "a value that is not what its tag says": (
+        [],
+        f"{ROLLOUT}x: !!bool maybe\n",
+        "rollout.yaml:13: is not YAML: found a value that is not !!bool",
+    ),
     "a field that is wrong": ([], ROLLOUT.replace("name: errors", "name: 5"), "spec.gates[0].name"),
     "a key that clears the screen": (
         [],

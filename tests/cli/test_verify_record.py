@@ -203,7 +203,7 @@ HOSTILE: Final = {
     "a time": ("a: !!timestamp 2026-01-01", "it has a value of type date, which JSON does not have"),
     "a Python object": ("a: !!python/name:os.system", "cannot be read: could not determine a constructor"),
     "a false time": ("a: !!timestamp x", "cannot be read: "),
-    "a false float": ("a: !!float x", "cannot be read: could not convert string to float: 'x'"),
+    "a false float": ("a: !!float x", "cannot be read: found a value that is not !!float"),
     "half a value": ('{"kind": "AgentRolloutRecord", ', "cannot be read: Expecting property name"),
     "a second value that is none": ('{"kind": "Secret"} x', "cannot be read: Expecting value"),
     "escapes of a terminal": (

@@ -14,6 +14,7 @@ import yaml
 
 from agentrollouts.api.crd.manifest import crds
 from agentrollouts.api.release import AgentRelease
+from agentrollouts.cli.reading import Loader, as_json
 from agentrollouts.core.release.bundle import Bundle, edited, resolve
 from sandbox.errors import SandboxError
 from sandbox.stack import Stack
@@ -59,6 +60,11 @@ class Kubectl:
         text = yaml.safe_dump(manifest, sort_keys=False, allow_unicode=True)
         self._stack.kubectl(*way, "--validate=strict", "--filename=-", stdin=text)
         return self.stored(manifest)
+
+    def written(self, way: tuple[str, ...], text: str, name: str) -> Manifest:
+        """The same of a release as it is written in a file."""
+        self._stack.kubectl(*way, "--validate=strict", "--filename=-", stdin=text)
+        return self.stored({"kind": "AgentRelease", "metadata": {"name": name}})
 
     def dry_run(self, manifest: Manifest) -> Manifest:
         """What a server-side apply would store: how Argo CD's `ServerSideDiff=true` and Flux compare."""
@@ -172,6 +178,43 @@ def test_a_release_can_be_applied_again_in_either_way(
     assert isinstance(bundle, Bundle)
     for later in (again, after):
         assert edited(AgentRelease.model_validate(later), bundle.text) is None
+
+
+ODD: Final = """\
+numbers: [-0, 0, -0.0, 1.0, 1.50, 1e3, 1E+2, 2.5e-7, 1e17, 100000000000000000, 9007199254740993, 5e-324]
+empty: {a: {}, b: [], c: "", d: null, e: {f: null}, "": [{}, null, ""]}
+"\\u00e9": composed
+"e\\u0301": of two
+"\\u20ac": before the next by UTF-16
+"\U0001f642": after it by UTF-16 only
+"\\uff5e": the last
+"%s": a long key
+Z: 1
+a: 2
+""" % ("k" * 1000)
+"""Content that JSON can write in several ways; also JSON itself if it is in braces."""
+FORMS: Final = {
+    "YAML": "inline:\n" + "".join(f"        {line}\n" for line in ODD.splitlines()),
+    "flow": "inline: {" + ", ".join(ODD.splitlines()) + "}\n",
+}
+
+
+def test_odd_content_has_one_digest(kubectl: Kubectl) -> None:
+    """However a file is written and applied, and also as `lint` and `snapshot-name` read it."""
+    digests = dict[tuple[object, ...], str]()
+    for form, inline in FORMS.items():
+        for way in (*WAYS.values(), ("create",)):
+            release = a_release()
+            release["spec"]["components"] = {"prompt": {"version": "1.0.0"}} | {
+                key: release["spec"]["components"][key] for key in ("model",)
+            }
+            text = yaml.safe_dump(release, sort_keys=False).replace("prompt:\n", f"prompt:\n      {inline}")
+            stored = kubectl.written(way, text, release["metadata"]["name"])
+            digests[form, way] = digest(stored)
+            [document] = yaml.load_all(text, Loader=Loader)
+            digests[form, way, "file"] = digest(as_json("file", document))
+
+    assert len(set(digests.values())) == 1, digests
 
 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())

@@ -172,7 +172,7 @@ class _Attempt:
             counting_start=NOW + timedelta(minutes=self.start),
             warmup_seconds=0,
         )
-        plan = replace(plan, closer=plan.steady)  # as at any look after the first reset
+        plan = replace(plan, closer=frozenset(plan.sources))  # as at any look after something suspicious
         at = NOW + timedelta(minutes=minute)
         result = QueryResult(at, tuple(rows(plan, self.counters.series, self.start, minute)))
         explains = Explains(weight_at(minute), {gate.name: self.ignored})

@@ -220,8 +220,9 @@ class Gate(ApiModel):
     may_be_absent: bool | None = None
     """Whether the bad outcomes may be absent because they never happened. By default, a gate does not pass if
     its selector of bad outcomes has matched no series of the agent within 7 days, since a misspelled selector
-    finds no failures either. True turns that off, and the status shows it. Not needed for series that the
-    agent creates at 0. Defaults to false."""
+    finds no failures either, or if the canary counts outcomes under names that stable does not have. True
+    turns both off, and the status shows it. Not needed for series that the agent creates at 0. Defaults to
+    false."""
     during: (
         Annotated[tuple[During, ...], Field(min_length=1, max_length=3, json_schema_extra=LIST_SET)] | None
     ) = None

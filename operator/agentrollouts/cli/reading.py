@@ -22,6 +22,7 @@ _FLOAT: Final = (
 _EXPONENT: Final = 10**21
 """Numbers that Go writes with an exponent, so that they are not integers in JSON."""
 _OCTAL: Final = re.compile(r"[-+]?0[0-7]+")
+NOT_UTF_8: Final = "is not UTF-8; save it as UTF-8"
 _HALF: Final = re.compile(r"[\ud800-\udfff]")
 
 
@@ -33,6 +34,14 @@ class Loader(yaml.SafeLoader):
     ESCAPE_REPLACEMENTS = {  # type: ignore[misc]  # noqa: RUF012 the name is PyYAML's
         escape: char for escape, char in yaml.SafeLoader.ESCAPE_REPLACEMENTS.items() if escape != "/"
     }
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:  # noqa: ANN401, FBT001, FBT002 the signature is PyYAML's
+        """Build a value, unless it is not what its tag says: `!!bool maybe`."""
+        try:
+            return super().construct_object(node, deep)
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+            problem = f"found a value that is not {node.tag.replace('tag:yaml.org,2002:', '!!')}"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from None
 
     def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> str:
         """Build a text, unless it has half of a character, as JSON escapes those beyond U+FFFF."""
@@ -56,6 +65,9 @@ class Loader(yaml.SafeLoader):
         number: float = super().construct_yaml_float(node)
         if math.isinf(number) and any(map(str.isdigit, node.value)):
             return str(node.value)
+        if not math.isfinite(number):
+            problem = f"found {node.value}, a number that JSON does not have"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
         return int(number) if number.is_integer() and abs(number) < _EXPONENT else number
 
     def construct_yaml_binary(self, node: yaml.ScalarNode) -> Any:  # noqa: ANN401 a text, and not bytes
@@ -72,7 +84,7 @@ class Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002 the signature is PyYAML's
         """Build a mapping, after a check that no key is repeated."""
         seen: set[str] = set()
-        for key, _ in node.value:
+        for key, _ in node.value if node.id == "mapping" else ():
             if not isinstance(key, yaml.ScalarNode):
                 continue
             if key.tag == "tag:yaml.org,2002:null":
@@ -120,9 +132,33 @@ def read_yaml(name: str) -> list[Any]:
     """The documents of a file, or of standard input for `-`, without empty ones. Raises `WrongUseError`."""
     try:
         text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
+    except OSError as error:
+        raise WrongUseError(f"{name}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise WrongUseError(f"{name}:{line}: {NOT_UTF_8}") from None
+    try:
         return [each for each in _documents(text) if each is not None]
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
-        raise WrongUseError(f"{name}: cannot be read: {error}") from None
+    except (yaml.YAMLError, RecursionError) as error:
+        raise WrongUseError(f"{name}:{line_of(error, text)}: {sentence_of(error)}") from None
+
+
+def line_of(error: Exception, text: str) -> int:
+    """The line of a mistake in a text that is not YAML, from 1."""
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    position = mark.index if mark else getattr(error, "position", 0)
+    return text.count("\n", 0, position) + 1
+
+
+def sentence_of(error: Exception) -> str:
+    """What is wrong with such a text."""
+    if isinstance(error, RecursionError):
+        return "is nested too deeply to be read; make it flatter"
+    if isinstance(error, yaml.MarkedYAMLError):
+        return f"is not YAML: {error.problem or error.context}"
+    if isinstance(error, yaml.reader.ReaderError):
+        return f"is not YAML: has the character {error.character:#06x}, {error.reason}"
+    return str(error).partition("\n")[0].removeprefix("it: ")
 
 
 def read_objects(name: str, *, among_others: bool = False) -> list[dict[str, Any]]:
@@ -155,15 +191,43 @@ def read_objects(name: str, *, among_others: bool = False) -> list[dict[str, Any
 
 
 def _documents(text: str) -> Iterator[Any]:
-    """JSON is tried first, as by kubectl: YAML has other escapes for characters beyond U+FFFF."""
-    if text.lstrip().startswith("{"):
+    found = json_documents(text)
+    yield from yaml.load_all(text, Loader=Loader) if found is None else (value for _, value in found)
+
+
+def json_documents(text: str) -> list[tuple[int, Any]] | None:
+    """Where each object of a file of JSON begins, and its value; None if it has to be read as YAML.
+
+    JSON is tried first, as by kubectl: YAML has other escapes for characters beyond U+FFFF. Objects can
+    follow each other without anything between, as `jq` writes them.
+    """
+    found, position = list[tuple[int, Any]](), _after_blanks(text, 0)
+    if not text.startswith("{", position):
+        return None
+    while position < len(text):
+        begin = position
         try:
-            yield json.loads(text)
+            value, end = _JSON.raw_decode(text, begin)
         except ValueError:
-            pass
-        else:
-            return
-    yield from yaml.load_all(text, Loader=Loader)
+            return None
+        found.append((begin, value))
+        position = _after_blanks(text, end)
+    return found
+
+
+def _after_blanks(text: str, position: int) -> int:
+    blanks = _BLANKS.match(text, position)
+    return blanks.end() if blanks else position
+
+
+def _json_number(text: str) -> float:
+    """An integer if it is one, as the API server stores it: 1.0 and 1e17."""
+    number = float(text)
+    return int(number) if number.is_integer() and abs(number) < _EXPONENT else number
+
+
+_BLANKS: Final = re.compile(r"\s*")
+_JSON: Final = json.JSONDecoder(parse_float=_json_number)
 
 
 def as_json(name: str, document: Any) -> Any:  # noqa: ANN401 any YAML
@@ -184,8 +248,16 @@ def _title(document: dict[str, Any]) -> str:
     return f"{document['kind']} {metadata.get('name', '') if isinstance(metadata, dict) else ''}".rstrip()
 
 
+def items_of(document: Any) -> list[Any] | None:  # noqa: ANN401 any YAML
+    """The objects of a `List`, or of a list of one kind; None if it is not a list."""
+    kind = document.get("kind") if isinstance(document, dict) else None
+    if not isinstance(kind, str) or not kind.endswith("List") or not isinstance(document.get("items"), list):
+        return None
+    of_kind = {"apiVersion": document.get("apiVersion"), "kind": kind.removesuffix("List")}
+    shared = of_kind if of_kind["kind"] else {}  # the API server leaves it out of the items of its lists
+    return [shared | each if isinstance(each, dict) else each for each in document["items"]]
+
+
 def _items(document: Any) -> list[Any]:  # noqa: ANN401 any YAML
-    if isinstance(document, dict) and document.get("kind") == "List":
-        items = document.get("items") or []
-        return items if isinstance(items, list) else [items]
-    return [document]
+    items = items_of(document)
+    return [document] if items is None else [each for item in items for each in _items(item)]

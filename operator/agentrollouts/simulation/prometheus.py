@@ -34,7 +34,8 @@ LOOK_BACK: Final = 300.0
 NEAR: Final = 1.1
 """`increase` extrapolates to an edge of the window that is at most this many sample distances away."""
 
-UNSEEN: Final = frozenset({*STEADINESS, Term.VANISHED})
+UNSEEN: Final = frozenset({*STEADINESS, *UNATTRIBUTED, Term.VANISHED, Term.UNFAMILIAR})
+"""Nothing here is renamed or runs backwards, and each run has its release."""
 
 AT_PRESENT: Final = frozenset({Term.NEWEST, Term.SCRAPES, Term.VALUE})
 """The time of the query, even if the counts are of an earlier segment."""
@@ -168,8 +169,11 @@ class Prometheus:
             present = _Window(self.scrapes, moment - window, min(moment, newest), moment)
             counters = {release: self._groups(source, release) for release in plan.subject.releases}
             for term in plan.terms(source):
-                if term in UNSEEN or term in UNATTRIBUTED:
-                    continue  # nothing here is renamed or runs backwards, and each run has its release
+                if term in UNSEEN:
+                    continue
+                if term is Term.KIN:
+                    yield from self._kin(plan, source)
+                    continue
                 label, seen = tag(plan, source, term), present if term in AT_PRESENT else shifted
                 for release, groups in counters.items():
                     yield from (Row(label, release, *row) for row in _rows(term, groups, seen))
@@ -205,6 +209,13 @@ class Prometheus:
                     samples += [(datetime.fromtimestamp(at, UTC), value) for _, value in rows]
                 if samples:
                     yield labels, samples
+
+    def _kin(self, plan: QueryPlan, source: Source) -> Iterator[Row]:
+        """Whether the canary has any series of the metric."""
+        canary = plan.subject.canary
+        metrics = [metric for metric, _ in self.counters.get(canary, {})]
+        if number := metrics.count(source.selector.metric):
+            yield Row(tag(plan, source, Term.KIN), canary, None, float(number))
 
     def _groups(self, source: Source, release: str) -> dict[str | None, list[Counter]]:
         """The counters that the source selects, by the label that it groups by."""

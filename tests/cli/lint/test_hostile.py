@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -28,6 +29,7 @@ DEEP_YAML: Final = 10_000
 
 LAUGHED: Final = "1 is not YAML: found aliases that repeat more than "
 TOO_DEEP: Final = "1 is nested too deeply to be read; make it flatter"
+FALSE_TAG: Final = "10 is not YAML: found a value that is not"
 UNREADABLE: Final[dict[str, tuple[bytes, str]]] = {
     "a repeated key": (f"{ROLLOUT}spec: {{}}\n".encode(), "10 is not YAML: found the key"),
     "tabs": (ROLLOUT.replace("  agent", "\tagent").encode(), "5 is not YAML: found character "),
@@ -47,7 +49,15 @@ UNREADABLE: Final[dict[str, tuple[bytes, str]]] = {
     "an escape of JSON": (f'{ROLLOUT}x: "\\/"\n'.encode(), "10 is not YAML: found unknown escape"),
     "a null key": (f"{ROLLOUT}~: x\n".encode(), "10 is not YAML: found null as a key"),
     "a tag of Python": (f"{ROLLOUT}x: !!python/name:os.system\n".encode(), "10 is not YAML: could not "),
-    "infinity": (f"{ROLLOUT}x: .inf\n".encode(), "1 contains itself, "),
+    "infinity": (f"{ROLLOUT}x: .inf\n".encode(), "10 is not YAML: found .inf, a number that JSON "),
+    **{
+        f"{value} as {tag}": (f"{ROLLOUT}x: {tag} {value}\n".encode(), f"{FALSE_TAG} {tag}")
+        for tag, value in (
+            ("!!bool", "maybe"), ("!!float", "x"), ("!!timestamp", "x"), ("!!timestamp", "2026-13-45"),
+            ("!!binary", "/w=="),
+        )
+    },
+    "a list as a map": (f"{ROLLOUT}x: !!map [a]\n".encode(), "10 is not YAML: expected a mapping node"),
     "another encoding": (RELEASE.replace("kind.", "nü").encode("latin1"), "8 is not UTF-8; save it"),
     "two bytes a character": (ROLLOUT.encode("utf-16"), "1 is not UTF-8; save it as UTF-8"),
     "a control character": (RELEASE.replace("kind.", "\x1b[2J").encode(), "8 is not YAML: has "),
@@ -101,6 +111,37 @@ def test_other_forms_of_the_same_file_are_read(text: str) -> None:
     lines = text.replace("\r\n", "\n").replace("\r", "\n").splitlines()
     shown = document.finding("spec.gates[0].template: is wrong").line
     assert (found.findings, "template: mood" in lines[shown - 1]) == ([], True)
+
+
+STREAM: Final = "\n".join(json.dumps(yaml.safe_load(each), indent=1) for each in (RELEASE, WRONG, WRONG))
+LISTS: Final = {
+    "a list of one kind": {"kind": "AgentRolloutList"},
+    "a list of anything": {"apiVersion": "v1", "kind": "List"},
+    "a list for functions of kustomize": {"apiVersion": "config.kubernetes.io/v1", "kind": "ResourceList"},
+}
+
+
+def test_objects_of_json_follow_each_other() -> None:
+    """As `jq` writes them, and kubectl reads them; each line is the one that an editor shows."""
+    found = Found()
+    found.add("file", f"\n{STREAM}\n".encode())
+
+    lines = f"\n{STREAM}".splitlines()
+    wrong = [each.finding("spec.gates[0].template: is wrong").line for each in found.ours[1:]]
+    assert (len(found.ours), found.findings) == (3, [])
+    assert [number + 1 for number, line in enumerate(lines) if "mood" in line] == wrong
+
+
+@pytest.mark.parametrize("head", LISTS.values(), ids=list(LISTS))
+def test_a_list_is_its_items(head: dict[str, str]) -> None:
+    """Also one of the API server, whose items say neither their kind nor their version."""
+    whole = yaml.safe_load(WRONG)
+    shown = whole if head["kind"] != "AgentRolloutList" else {k: whole[k] for k in ("metadata", "spec")}
+    listed = {"apiVersion": whole["apiVersion"], **head, "items": [shown, {**head, "items": [whole]}]}
+    found = Found()
+    found.add("file", json.dumps(listed).encode())
+
+    assert (found.findings, [each.manifest for each in found.ours]) == ([], [whole, whole])
 
 
 def test_standard_input_can_be_anything(

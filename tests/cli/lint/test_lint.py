@@ -137,6 +137,10 @@ WRONG: Final = {
         RELEASE + '    tools: {version: 1.0.0, compatiblePrompt: ">=2.0.0"}\n',
         "10 AgentRelease/support-1.0.0 spec.components.tools.compatiblePrompt accepts >=2.0.0, but ",
     ),
+    "a bundle that no ConfigMap holds": (
+        RELEASE.replace("Be kind.", "Be kind - " * 110_000),
+        "8 AgentRelease/support-1.0.0 spec.components.prompt The bundle has 1,100,",
+    ),
     "a credential": (
         RELEASE.replace("Be kind.", "AKIAQWERTYUIOPASDFGH"),
         "8 AgentRelease/support-1.0.0 spec.components.prompt.inline.system looks like an AWS access key",

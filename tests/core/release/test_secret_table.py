@@ -12,6 +12,7 @@ import string
 import uuid
 from collections.abc import Callable
 from typing import Final
+from urllib.parse import quote
 
 import pytest
 
@@ -97,6 +98,13 @@ FORMATS: Final = {
     "Zhipu": "ZHIPUAI_API_KEY={H32}.{A16}",
     "Browserbase": "bb_live_{W27}",
     "Apify": "apify_api_{A36}",
+    "Cursor": "crsr_{H64}",
+    "Chutes": "cpk_{H32}.{H32}.{A32}",
+    "You.com": "ydc-sk-{H16}-{A32}-{H8}",
+    "ScrapeGraphAI": "sgai-{uuid}",
+    "Browser Use": "bu_{W43}",
+    "Vectara": "zqt_{W36}",
+    "Fal, in a pair": "- name: FAL_KEY\n  value: {uuid}:{H32}\n",
     # Vector stores and databases.
     "Pinecone": "pcsk_{A6}_{A63}",
     "Pinecone, old": "PINECONE_API_KEY={uuid}",
@@ -118,6 +126,9 @@ FORMATS: Final = {
     "Upstash": "UPSTASH_REDIS_REST_TOKEN={A56}",
     "Databricks": "dapi{H32}-2",
     "ClickHouse": "4b1d{A38}",
+    "Astra DB": "AstraCS:{T24}:{H64}",
+    "CockroachDB": "CCDB1_{A22}_{A40}",
+    "Appwrite": "standard_{H256}",
     "SQL Server": "Server=db.internal;User Id=agent;Password={A16};",
     # Observability.
     "LangSmith": "lsv2_pt_{H32}_{H10}",
@@ -138,11 +149,14 @@ FORMATS: Final = {
     "Splunk HEC": "Authorization: Splunk {uuid}",
     "Weights & Biases": "WANDB_API_KEY={H40}",
     "LaunchDarkly": "sdk-{uuid}",
+    "Rootly": "rootly_{H64}",
+    "Checkly": "cu_{H32}",
     "PagerDuty": "Authorization: Token token={A20}",
     # Chat and mail.
     "Slack bot": "xoxb-{D12}-{D13}-{A24}",
     "Slack user": "xoxp-{D12}-{D12}-{D13}-{H32}",
     "Slack app": "xapp-1-A{U10}-{D13}-{H64}",
+    "Slack workflow": "xwfp-{D12}-{D12}-{A24}",
     "Slack webhook": "https://hooks.slack.com/services/T{U10}/B{U10}/{A24}",
     "Discord bot": "MT{A22}.{W6}.{W38}",
     "Discord webhook": "https://discord.com/api/webhooks/{D19}/{W68}",
@@ -161,9 +175,14 @@ FORMATS: Final = {
     "Postmark": "X-Postmark-Server-Token: {uuid}",
     "Intercom": "dG9rO{A55}=",
     "HubSpot": "pat-na1-{uuid}",
+    "Klaviyo": "pk_{H34}",
+    "VK": "vk1.a.{W198}",
     # Clouds and hosting.
     "AWS": "AKIA{V16}",
     "AWS session": "ASIA{V16}",
+    "AWS session token": "IQoJb3JpZ2luX2VjE{B600}",
+    "Akamai": "akab-{L16}-{L16}",
+    "Backblaze": "K005{B27}",
     "AWS secret": "aws_secret_access_key = {B40}",
     "Google OAuth": "ya29.a0{W160}",
     "Google client secret": "GOCSPX-{W28}",
@@ -188,11 +207,21 @@ FORMATS: Final = {
     # Code, packages and secrets.
     "GitHub": "ghp_{A36}",
     "GitHub app": "ghs_{A36}",
+    "GitHub app, stateless": "ghs_{D7}_eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9.eyJ{A180}.{W172}",
     "GitHub fine-grained": "github_pat_{A22}_{A59}",
     "GitLab": "glpat-{W20}",
     "GitLab runner": "glrt-{W20}",
     "Bitbucket": "ATBB{A32}",
     "Atlassian": "ATATT3xFfGF0{W174}={U8}",
+    "Atlassian service account": "ATSTT3xFfGF0{W174}={U8}",
+    "Trello": "ATTA{H64}{U8}",
+    "Asana": "2/1{D15}/1{D15}:{H32}",
+    "Bitwarden": "0.{uuid}.{A30}:{B22}==",
+    "ClickUp": "pk_{D8}_{U32}",
+    "Dropbox": "sl.u.AF{W900}",
+    "Sanity": "sk{A178}",
+    "Tinybird": "p.eyJ1IjogIj{A80}.{W43}",
+    "Packagist": "packagist_ort_{H68}",
     "npm": "npm_{A36}",
     "PyPI": "pypi-AgEIcHlwaS5vcmc{W150}",
     "RubyGems": "rubygems_{H48}",
@@ -225,10 +254,20 @@ FORMATS: Final = {
     "Razorpay": "rzp_live_{A14}",
     "EasyPost": "EZAK{A54}",
     "Flutterwave": "FLWSECK-{H32}-X",
+    "Paddle": "pdl_live_apikey_01{L24}_{A22}_{A3}",
+    "Plaid": "access-production-{uuid}",
+    "Polar": "polar_oat_{A43}",
     # No prefix: found by how they are given.
     "unknown vendor": "acme_live_{A32}",
     "unknown vendor's secret": "zyx-secret-{A40}",
     "unknown vendor, plain": "zyx_{A40}",
+    "unknown vendor, hexadecimal": "zyx_sk_{H32}",
+    "user of a URL": "https://{A32}:@api.example.com/v1",
+    "token of a Git server": "https://{H40}@git.example.com/agents.git",
+    "query": "https://api.example.com/v1/models?key={A32}",
+    "netrc": "machine api.example.com login agent password {A20}",
+    "MySQL": "mysql -h db.internal -uagent -p{A20} shop",
+    "registry": "docker login -u agent -p {A32} registry.example.com",
     "bearer": "curl -H 'Authorization: Bearer {A40}' https://models.internal",
     "option": "agent --api-key {A32} serve",
     "pair in YAML": "- name: DB_PASSWORD\n  value: {A24}\n",
@@ -243,6 +282,13 @@ WAYS: Final[dict[str, Callable[[str], object]]] = {
     "after Chinese": lambda key: f"使用{key} 谢谢",
     "escaped": lambda key: f"first\\n{key}\\nlast",
     "in a list": lambda key: [{"deep": ["fine", key]}],
+    "in a query": lambda key: f"https://example.com/callback?next={quote(f'x?y {key}', safe='')}",
+    "in base64 that YAML folded": lambda key: " ".join(
+        base64.encodebytes(f"the settings of the agent, and then {key}".encode()).decode().split()
+    ),
+    "in base64 without padding": lambda key: "\n".join(
+        [*base64.encodebytes(f"{key:>{len(key) + 57 - len(key) % 3}}".encode()).decode().split(), "Thanks"]
+    ),
     "in base64": lambda key: base64.b64encode(f"config: {key}\n".encode()).decode(),
     "in wrapped base64": lambda key: base64.encodebytes(f"the settings\n{key}\nend".encode()).decode(),
 }
@@ -317,6 +363,20 @@ HARMLESS: Final = (
     "docker run -u 1000:1001 agent",
     "+49 30 901820, 4111 1111 1111 1111, DE89370400440532013000",
     "key_metrics_dashboard_for_support_agents and sk_SK.UTF-8",
+    "https://3f2a9c1d7b5e4086a1c2d3e4f5061728@o12345.ingest.sentry.io/456 is an address of Sentry",
+    "https://docs.example.com/search?key=customer-onboarding-guide-2026&code=AUTH-7d9c",
+    "https://example.com/kb?key=9f86d081884c7d659a2feaa0c55ad015",
+    'echo "$PASSWORD" | docker login -u agent --password-stdin registry.example.com',
+    "mysql -u root -p customers_of_the_shop; mysql -uroot -pPASSWORD shop; redis-cli -a $REDIS_PASSWORD ping",
+    "machine api.example.com login agent password <password>",
+    "Ask for the login name and password before anything else, then for login and password again.",
+    "q=api%20key%20rotation%20policy%202026&state=%7B%22from%22%3A%22page%22%7D",
+    "arn:aws:kms:eu-central-1:123456789012:key/0f3d1c9e-8a54-4c1b-9a3f-3d5c1d7e9b21",
+    "registry.example.com/shop:client-3b18e512dba79e4c8300dd08aeb37f8e728b8dad",
+    "re_3f2504e0-4f89-41d3-9a0c-0305e82c3301 and pa-3b18e512dba79e4c8300dd08aeb37f8e728b8dad",
+    "live-3b18e512dba79e4c8300dd08aeb37f8e728b8dad and secret-3b18e512dba79e4c8300dd08aeb37f8e728b8dad",
+    "key: chatcmpl-9Xw3tQmZr7YbLkPqVn5sHdJfGa2Ce, conv_68af296e8e408191a1120ab6383263c2",
+    "pk_live_51H8xTqLmN4vRbYcKzPwSdJf and pk_test_51H8xTqLmN4vRbYcKzPwSdJf are for web pages",
 )
 """UUIDs, hashes, identifiers, templates, documented examples, images and sentences."""
 
@@ -373,6 +433,20 @@ def test_a_harmless_text_is_not_refused(text: str) -> None:
 def test_there_are_60_harmless_texts() -> None:
     """The list keeps its size."""
     assert len(set(HARMLESS)) >= 60
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("encryptionKey", "arn:aws:kms:eu-central-1:123456789012:key/0f3d1c9e-8a54-4c1b-9a3f-3d5c1d7e9b21"),
+        ("token", "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"),
+        ("apiKey", "env:SHOP_4_API_KEY_2026_v2"),
+        ("secret", "ref+awsssm://agents/shop/4e2b9c7d1a6f8035?region=eu-central-1"),
+    ],
+)
+def test_a_reference_is_not_a_secret(name: str, value: str) -> None:
+    """Under a name that promises a secret, a value can say where the secret is, or how it hashes."""
+    assert list(find_credentials({name: value}, "c")) == []
 
 
 def test_a_value_has_the_name_beside_it() -> None:

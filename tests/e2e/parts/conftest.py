@@ -5,11 +5,18 @@ from collections.abc import Iterator
 import pytest
 
 from sandbox.stack import Stack
-from tests.e2e.parts import test_believed_counts, test_catalogue, test_cohort_counts, test_counts
+from tests.e2e.parts import (
+    test_believed_counts,
+    test_careless_metrics,
+    test_catalogue,
+    test_cohort_counts,
+    test_counts,
+)
 from tests.e2e.prometheus import END, START, Scraped, scraped
 
 SCENARIOS = (
     *test_believed_counts.SCENARIOS,
+    *test_careless_metrics.SCENARIOS,
     *test_catalogue.SCENARIOS,
     *test_cohort_counts.SCENARIOS,
     *test_counts.SCENARIOS,

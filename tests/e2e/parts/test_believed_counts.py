@@ -14,7 +14,7 @@ import requests
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.verdict import Numerator, Side, Verdict
 from agentrollouts.core.gates.gate import ResolvedGate
-from agentrollouts.core.gates.reading import Present, Reading, Uncovered, Unreadable
+from agentrollouts.core.gates.reading import Present, Reading, Uncovered, Unfamiliar, Unreadable
 from agentrollouts.core.judge.doubts import doubted
 from agentrollouts.core.judge.facts import PlanPosition
 from agentrollouts.core.judge.judge import Judgment, judge
@@ -34,6 +34,7 @@ SIXTH = Explains(weight=1 / 6)
 
 ERRORS = a_gate(template="error-rate", name="errors", limit={"value": "1", "windowSeconds": 300})
 LATENCY = a_gate(template="latency", name="latency")
+OWN = a_gate(source={"bad": "agent_failures_total", "total": "agent_runs_total"}, name="own", minSamples=10)
 TYPO = a_gate(source={"bad": 'agent_runs_total{outcome="error"}', "total": "agent_runs_total"}, name="typo")
 
 
@@ -104,7 +105,29 @@ def lost(k: int) -> Iterator[str]:
         yield line("agent_runs_total", "lost", "None", 2 * (k - START), outcome="failed")
 
 
-SCENARIOS = (relabeled, respelled, past, flapping, lagging, restarted, misnamed, lost)
+def capitals(k: int) -> Iterator[str]:
+    """Half of the canary's runs fail, and it writes `FAILED`."""
+    yield from runs("capitals", STABLE, k)
+    yield line("agent_runs_total", "capitals", CANARY, k, outcome="completed")
+    yield line("agent_runs_total", "capitals", CANARY, k, outcome="FAILED")
+
+
+def fixed(k: int) -> Iterator[str]:
+    """The canary has no failure; it only ends runs as stable does."""
+    yield from runs("fixed", STABLE, k)
+    yield line("agent_runs_total", "fixed", CANARY, 2 * k, outcome="completed")
+
+
+def moved(k: int) -> Iterator[str]:
+    """Six in ten runs fail, and the canary counts them in a metric of another name."""
+    for release, rate, metric in ((STABLE, 10, "failures"), (CANARY, 2, "run_failures")):
+        yield line("agent_runs_total", "moved", release, rate * k, outcome="completed")
+        yield line(f"agent_{metric}_total", "moved", release, 0.6 * rate * k)
+
+
+SCENARIOS = (
+    *(relabeled, respelled, past, flapping, lagging, restarted, misnamed, lost, capitals, fixed, moved),
+)
 
 
 def read(prometheus: Scraped, agent: str, gate: ResolvedGate = ERRORS) -> Present:
@@ -213,3 +236,35 @@ def test_failures_without_a_release_are_counted(answers: Scraped) -> None:
     assert reading.lost.bad == pytest.approx(24, abs=4)
     judgment = judged(ERRORS, reading)
     assert (judgment.verdict, judgment.reason) == (Verdict.ERROR, Reason.UNATTRIBUTED)
+
+
+def test_failures_in_capitals_do_not_pass(answers: Scraped) -> None:
+    """Half of the canary's runs have an outcome that stable does not have."""
+    reading = read(answers, "capitals")
+
+    assert isinstance(reading, Reading)
+    assert reading.unfamiliar is not None
+    assert reading.unfamiliar.runs == pytest.approx(12, abs=3)
+    judgment = judged(ERRORS, reading)
+    assert (judgment.verdict, judgment.reason) == (Verdict.NO_DATA, Reason.NEVER_SEEN)
+    assert "have a value of outcome that stable never had" in judgment.message
+
+
+def test_a_canary_without_failures_is_believed(answers: Scraped) -> None:
+    """All its outcomes are also those of stable."""
+    reading = read(answers, "fixed")
+
+    assert isinstance(reading, Reading)
+    assert reading.unfamiliar == Unfamiliar(is_known=True, label="outcome", runs=0, has_series=True)
+    assert judged(ERRORS, reading).reason is not Reason.NEVER_SEEN
+
+
+def test_failures_in_another_metric_do_not_pass(answers: Scraped) -> None:
+    """At stable's rate the canary would have had 14 of them."""
+    reading = read(answers, "moved", OWN)
+
+    assert isinstance(reading, Reading)
+    assert reading.unfamiliar == Unfamiliar(is_known=True, label="", runs=0, has_series=False)
+    judgment = judged(OWN, reading)
+    assert (judgment.verdict, judgment.reason) == (Verdict.NO_DATA, Reason.NEVER_SEEN)
+    assert "no series of agent_failures_total" in judgment.message

@@ -4,7 +4,6 @@ A document that names none of the kinds that are looked at is not parsed: it can
 """
 
 import contextlib
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -18,14 +17,21 @@ from agentrollouts.cli.admission import is_ours, kinds
 from agentrollouts.cli.lint.finding import Finding
 from agentrollouts.cli.lint.places import Place
 from agentrollouts.cli.mistakes import WrongUseError
-from agentrollouts.cli.reading import Loader, as_json
+from agentrollouts.cli.reading import (
+    NOT_UTF_8,
+    Loader,
+    as_json,
+    items_of,
+    json_documents,
+    line_of,
+    sentence_of,
+)
 
 SUFFIXES: Final = frozenset({".yaml", ".yml", ".json"})
 """What is read in a directory."""
 HELPERS: Final = ("ConfigMap", "CronJob", "Deployment")
 """Kinds of other groups that our objects refer to."""
 _SEPARATOR: Final = re.compile(r"^---(?=\s|\Z)", re.MULTILINE)
-_TOO_DEEP: Final = "is nested too deeply to be read; make it flatter"
 
 Manifest = dict[str, Any]
 
@@ -68,7 +74,7 @@ class Found:
             text = data.decode()
         except UnicodeDecodeError as error:
             line = data.count(b"\n", 0, error.start) + 1
-            self.findings.append(_unread(file, line, "is not UTF-8; save it as UTF-8"))
+            self.findings.append(_unread(file, line, NOT_UTF_8))
             return
         text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
         begins = [0, *(match.start() for match in _SEPARATOR.finditer(text))]
@@ -81,17 +87,17 @@ class Found:
             self.skipped += any(line[:1] not in {"", "#"} for line in text.removeprefix("---").splitlines())
             return
         try:
-            for node, value in _parsed(text):
-                self._add_object(file, as_json("it", value), Place(node, text, lines))
+            for place, value in _parsed(text, lines):
+                self._add_object(file, as_json("it", value), place)
         except (yaml.YAMLError, WrongUseError, RecursionError, ValueError) as error:
             if _mentions(text, (GROUP, *kinds())):
-                self.findings.append(_unread(file, lines + _line_of(error, text), _sentence(error)))
+                self.findings.append(_unread(file, lines + line_of(error, text), sentence_of(error)))
             else:
                 self.skipped += 1
 
     def _add_object(self, file: str, value: Any, place: Place) -> None:  # noqa: ANN401 any JSON
-        if isinstance(value, dict) and value.get("kind") == "List" and isinstance(value.get("items"), list):
-            for index, item in enumerate(value["items"]):
+        if (items := items_of(value)) is not None:
+            for index, item in enumerate(items):
                 self._add_object(file, item, place.below("items", index))
         elif is_ours(value):
             self.ours.append(Document(file, value, place))
@@ -123,17 +129,25 @@ def _mentions(text: str, names: tuple[str, ...]) -> bool:
     return any(name in text for name in names)
 
 
-def _parsed(text: str) -> Iterator[tuple[yaml.Node, Any]]:
-    """Each document, as nodes and as a value. JSON is tried first, as by kubectl."""
-    if text.lstrip().startswith("{"):
-        with contextlib.suppress(ValueError):  # then it is YAML of that form
-            value = json.loads(text)
-            yield _json_node(text), value
-            return
+def _parsed(text: str, lines: int) -> Iterator[tuple[Place, Any]]:
+    """Each document, as a place and as a value.
+
+    Args:
+        text: What is between two separators.
+        lines: Lines of the file before it.
+    """
+    if found := json_documents(text):
+        lines += text.count("\n", 0, found[0][0])
+        ends = [*(begin for begin, _ in found[1:]), len(text)]
+        for (begin, value), end in zip(found, ends, strict=True):
+            part = text[begin:end]
+            yield Place(_json_node(part), part, lines), value
+            lines += part.count("\n")
+        return
     loader = Loader(text)
     while loader.check_node():
         if node := loader.get_node():
-            yield node, loader.construct_document(node)
+            yield Place(node, text, lines), loader.construct_document(node)
 
 
 def _json_node(text: str) -> yaml.Node:
@@ -147,20 +161,3 @@ def _json_node(text: str) -> yaml.Node:
 
 def _unread(file: str, line: int, sentence: str) -> Finding:
     return Finding(file, line, "", "", sentence)
-
-
-def _line_of(error: Exception, text: str) -> int:
-    """The line of a mistake in the text, from 1."""
-    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    position = mark.index if mark else getattr(error, "position", 0)
-    return text.count("\n", 0, position) + 1
-
-
-def _sentence(error: Exception) -> str:
-    if isinstance(error, RecursionError):
-        return _TOO_DEEP
-    if isinstance(error, yaml.MarkedYAMLError):
-        return f"is not YAML: {error.problem or error.context}"
-    if isinstance(error, yaml.reader.ReaderError):
-        return f"is not YAML: has the character {error.character:#06x}, {error.reason}"
-    return str(error).partition("\n")[0].removeprefix("it: ")

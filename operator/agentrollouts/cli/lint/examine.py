@@ -23,8 +23,8 @@ from agentrollouts.core.action.windows import InvalidWindow, starts_around
 from agentrollouts.core.analysis.analyze import refusals_of
 from agentrollouts.core.containment.fallback import named_by
 from agentrollouts.core.recovery.hooks import job
-from agentrollouts.core.release.bundle import Bundle, edited, resolve
-from agentrollouts.core.release.checks import find_refusals, find_warnings
+from agentrollouts.core.release.bundle import Bundle, assemble, edited, resolve
+from agentrollouts.core.release.checks import Refusal, find_refusals, find_warnings
 from agentrollouts.core.release.content import ConfigMapData, ConfigMaps
 from agentrollouts.core.workload import template
 
@@ -159,7 +159,11 @@ def _circle(rollout: AgentRollout, neighbors: Neighbors) -> Iterator[str]:
 
 
 def _release(release: AgentRelease, neighbors: Neighbors) -> Iterator[str]:
-    for refusal in find_refusals(release, neighbors.config_maps(release.metadata.namespace)):
+    config_maps = neighbors.config_maps(release.metadata.namespace)
+    refused = [*find_refusals(release, config_maps)]
+    if not refused and isinstance(bundle := assemble(release, config_maps), Refusal):
+        refused = [bundle]
+    for refusal in refused:
         if refusal.reason is not Reason.REFERENCE_MISSING:
             yield f"{refusal.path}: {refusal.message.removeprefix(refusal.path).strip()}"
 

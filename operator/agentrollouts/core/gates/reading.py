@@ -22,6 +22,20 @@ class Lost:
 
 
 @dataclass(frozen=True, slots=True)
+class Unfamiliar:
+    """What the canary counts instead of bad outcomes, of which it has none and stable has some."""
+
+    is_known: bool
+    """Whether that was queried."""
+    label: str = ""
+    """The label that tells bad outcomes from others; empty if there is none."""
+    runs: float = 0.0
+    """Outcomes of the canary with a value of that label that stable never had."""
+    has_series: bool = True
+    """Whether the canary has any series of the metric of bad outcomes."""
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """Counts that can be judged."""
 
@@ -41,6 +55,8 @@ class Reading:
     """Whether a series of bad outcomes of one of the releases was there."""
     lost: Lost | None = None
     """What carries no release; None if that holds nothing bad."""
+    unfamiliar: Unfamiliar | None = None
+    """None unless the canary seems to have no bad outcome."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,17 @@ Otherwise the verdict is neither.
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Final
 
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.verdict import GateStatus, Numerator, Verdict
 from agentrollouts.core.gates.counts import Recent, Segment
-from agentrollouts.core.gates.reading import Lost, Present, Reading, Sight
+from agentrollouts.core.gates.reading import Lost, Present, Reading, Sight, Unfamiliar
 from agentrollouts.core.gates.wording import count
 from agentrollouts.core.judge.judge import Judgment
+
+MANY: Final = 12.0
+"""Bad outcomes that are expected; that none of them happens has a probability of 6 in a million."""
 
 
 def doubted(
@@ -40,6 +44,8 @@ def doubted(
         judgment = replace(judgment, message=f"{judgment.message}; {present.note}")
     if present.lost:
         judgment = _attributed(judgment, present, present.lost, again)
+    if present.unfamiliar:
+        judgment = _named(judgment, present, present.unfamiliar, again)
     return judgment if sight is None else _seen(judgment, sight)
 
 
@@ -55,7 +61,7 @@ def _seen(judgment: Judgment, sight: Sight) -> Judgment:
 
 
 def _awaiting(judgment: Judgment) -> Judgment:
-    """The judgment while it is not known whether a bad outcome could have been seen: no Pass."""
+    """The judgment while it is not known whether a bad outcome could be detected: no Pass."""
     if judgment.verdict is not Verdict.PASS:
         return judgment
     message = f"{judgment.message}; it is not yet known whether a bad outcome could be detected"
@@ -79,6 +85,41 @@ def _attributed(
         f"label every run with its release ({judgment.message})"
     )
     return replace(judgment, verdict=Verdict.ERROR, reason=Reason.UNATTRIBUTED, message=message)
+
+
+def _named(
+    judgment: Judgment, reading: Reading, strange: Unfamiliar, again: Callable[[Reading], Judgment]
+) -> Judgment:
+    """No Pass where the canary seems to count its bad outcomes under another name than stable."""
+    if judgment.verdict not in {Verdict.PASS, Verdict.INCONCLUSIVE} or _may_fail(judgment):
+        return judgment
+    if not strange.is_known:  # unless an earlier segment had the result, or bad outcomes of the canary
+        had_runs = any(tally.segment.canary_total for tally in judgment.finished)
+        return judgment if had_runs else _awaiting(judgment)
+    all_bad = Lost(min(strange.runs, reading.segment.canary_total), 0.0)
+    if strange.runs and _may_fail(again(_with_lost(reading, all_bad, on_canary=True))):
+        problem = (
+            f"{count(strange.runs)} {judgment.gate.words.total} of the canary have a value of "
+            f"{strange.label} that stable never had, and if they are bad outcomes the canary fails"
+        )
+    elif not strange.has_series and _is_many(judgment):
+        problem = (
+            f"the canary has no series of {judgment.gate.bad.metric}, though stable has, and by its rate the "
+            "canary must have had some too"
+        )
+    else:
+        return judgment
+    message = f"{problem}; count them under the same name as before, or set mayBeAbsent: true"
+    return replace(judgment, verdict=Verdict.NO_DATA, reason=Reason.NEVER_SEEN, message=message)
+
+
+def _is_many(judgment: Judgment) -> bool:
+    """Whether at stable's rate the canary would certainly have had a bad outcome, or more than nothing."""
+    total, finding = judgment.total, judgment.finding
+    if total.canary_bad or not total.stable_total:
+        return False
+    burst = finding.burst if finding else max(1.0, judgment.burst or 1.0)
+    return total.canary_total * total.stable_bad / total.stable_total >= MANY * burst
 
 
 def _may_fail(judgment: Judgment) -> bool:

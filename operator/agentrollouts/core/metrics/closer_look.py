@@ -9,16 +9,19 @@ from collections.abc import Iterable
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import TooEarly
 from agentrollouts.core.gates.sources import Source
+from agentrollouts.core.metrics.familiarity import is_quiet
 from agentrollouts.core.metrics.queries import Term
 from agentrollouts.core.metrics.table import Table
 
 
 def closer_look(table: Table, gates: Iterable[ResolvedGate]) -> frozenset[Source]:
     """The sources that the next query must examine."""
+    gates = tuple(gates)
     fell = (source for source in table.plan.steady if _fell(table, source))
+    quiet = (gate.sources.bad for gate in gates if is_quiet(table, gate))
     counted = (gate for gate in gates if gate.sources.bad in table.plan.attributed)
     lost = (gate.sources.total for gate in counted if table.unattributed(gate.sources.bad))
-    return frozenset([*fell, *lost])
+    return frozenset([*fell, *lost, *quiet])
 
 
 def unexamined(table: Table, gate: ResolvedGate) -> TooEarly | None:

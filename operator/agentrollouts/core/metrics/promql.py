@@ -14,6 +14,7 @@ from agentrollouts.core.gates.sources import Source
 from agentrollouts.core.metrics.queries import (
     BURST_STEP,
     COUNTED,
+    RENAMED,
     STEADY_SECONDS,
     UNATTRIBUTED,
     QueryPlan,
@@ -79,6 +80,8 @@ def _terms(plan: QueryPlan, sources: Iterable[Source], at: datetime) -> Iterator
                 continue
             if term in UNATTRIBUTED:
                 yield source, term, _strange(term, stray, window)
+            elif term in RENAMED:
+                yield source, term, _renamed(plan, source, term, window)
             else:
                 yield source, term, _expression(term, selector, (window, plan.shift(source, at)), grouping)
 
@@ -131,6 +134,23 @@ def _strange(term: Term, selector: str, window: int) -> str:
     if term is Term.UNKNOWN:
         return f"sum(increase({selector}[{window}s])) > 0"
     return f"sum(min_over_time({selector}[{window}s]) unless {selector} offset {window}s) > 0"
+
+
+def _renamed(plan: QueryPlan, source: Source, term: Term, window: int) -> str:
+    """What the canary counts under names that stable does not have."""
+    subject, kin = plan.subject, plan.kin(source)
+    if kin is None or subject.control is None:
+        raise ValueError("only queried of sources that can have another name")
+    canary, stable = (
+        kin.selector.narrowed(_enforced(subject, (release,))) for release in (subject.canary, subject.control)
+    )
+    by, over = subject.labels.release, f"{canary}[{window}s]"
+    if term is Term.KIN:
+        return f"count by ({by}) (last_over_time({over}))"
+    counted, born = f"increase({over})", f"(min_over_time({over}) unless {canary} offset {window}s)"
+    if plan.asks_births:
+        counted = f"({counted} + {born} or {counted} or {born})"
+    return f"sum by ({by}) ({counted} unless on ({kin.label}) last_over_time({stable}[{window}s]))"
 
 
 def _grouping(plan: QueryPlan, source: Source) -> tuple[str, str]:

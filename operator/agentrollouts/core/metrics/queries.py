@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import chain
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
 from agentrollouts.core.gates.gate import ResolvedGate
-from agentrollouts.core.gates.selector import DEFAULT_LABELS, LabelNames
+from agentrollouts.core.gates.selector import DEFAULT_LABELS, LabelNames, Selector
 from agentrollouts.core.gates.sources import Source, Start
 
 BURST_STEP: Final = timedelta(minutes=1)
@@ -47,6 +47,10 @@ class Term(StrEnum):
     """Increase of the agent's series that carry none of its known releases; a sum over all of them."""
     UNKNOWN_BIRTHS = "unknown-births"
     """First values of such series."""
+    UNFAMILIAR = "unfamiliar"
+    """Counted since the counting start in series of the canary with a label value that stable never had."""
+    KIN = "kin"
+    """How many series of the metric the canary has, whatever their labels."""
 
 
 COUNTED: Final = (Term.INCREASE, Term.BIRTHS)
@@ -54,6 +58,8 @@ WATCHED: Final = (Term.COVERED, Term.NEWEST, Term.SCRAPES)
 STEADINESS: Final = (Term.RESETS, Term.DIPS, Term.STILL_RESETS)
 UNATTRIBUTED: Final = (Term.UNKNOWN, Term.UNKNOWN_BIRTHS)
 """Their rows carry no release."""
+RENAMED: Final = (Term.UNFAMILIAR, Term.KIN)
+"""Queried only where the canary seems to have no bad outcome."""
 
 STEADY_SECONDS: Final = 300
 """Seconds without a reset after which counters that fluctuated are steady again."""
@@ -87,6 +93,15 @@ class Subject:
         return None if self.alone else self.stable
 
 
+class Kin(NamedTuple):
+    """The series among which the bad outcomes of a source are."""
+
+    source: Source
+    selector: Selector
+    label: str
+    """The label whose value makes an outcome bad; empty if the metric does."""
+
+
 @dataclass(frozen=True, slots=True)
 class QueryPlan:
     """Everything that is queried about one segment of an attempt. Equal plans have the same query."""
@@ -113,9 +128,11 @@ class QueryPlan:
     """Those that are queried for the series that vanished."""
     attributed: frozenset[Source] = frozenset()
     """Bad outcomes that are also counted where they carry none of the agent's releases."""
+    renamed: frozenset[Kin] = frozenset()
+    """Bad outcomes that the canary can count under another name."""
     closer: frozenset[Source] = field(default=frozenset(), compare=False)
-    """Those that an earlier result makes suspicious: why their counters fell, and how many runs carry no
-    release. Plans that differ in this only ask for the same counts."""
+    """Those that an earlier result makes suspicious: why their counters fell, how many runs carry no release,
+    and whether the canary has other names. Plans that differ in this only ask for the same counts."""
     started: Source | None = None
     """The one that counts runs when they begin; None if none is known."""
     past_end: datetime | None = None
@@ -148,6 +165,10 @@ class QueryPlan:
         """Whole seconds before `at` at which the source's window ends."""
         return int((at - self.past_end).total_seconds()) if source.past and self.past_end else 0
 
+    def kin(self, source: Source) -> Kin | None:
+        """The series among which its bad outcomes are; None if they cannot have another name."""
+        return next((kin for kin in self.renamed if kin.source == source), None)
+
     def terms(self, source: Source) -> tuple[Term, ...]:
         """What is queried from the source."""
         if source in self.grown:
@@ -159,7 +180,9 @@ class QueryPlan:
         closer = source in self.closer
         steady = (STEADINESS if closer else STEADINESS[:1]) if source in self.steady else ()
         unknown = UNATTRIBUTED if source in self.attributed or (closer and source in self.totals) else ()
-        return (*COUNTED, *watched, *guarded, *value, *moved, *steady, *unknown)
+        kin = self.kin(source) if closer else None
+        renamed = () if kin is None else RENAMED if kin.label else RENAMED[1:]
+        return (*COUNTED, *watched, *guarded, *value, *moved, *steady, *unknown, *renamed)
 
 
 def plan_queries(
@@ -201,7 +224,20 @@ def plan_queries(
         steady=frozenset([*totals, *foreign, *caps]),
         moved=frozenset([*totals, *caps]),
         attributed=frozenset(attributed),
+        renamed=frozenset(filter(None, map(_kin, gates))) if subject.control else frozenset(),
     )
+
+
+def _kin(gate: ResolvedGate) -> Kin | None:
+    """Where the bad outcomes of a gate could be if the canary counts them under another name."""
+    bad, total = gate.bad, gate.total
+    if gate.by or gate.may_be_absent:
+        return None
+    if bad.metric != total.metric:
+        return Kin(gate.sources.bad, Selector(bad.metric), "")
+    own = [matcher for matcher in bad.matchers if matcher not in total.matchers]
+    is_named = len(own) == 1 and own[0].operator in {"=", "=~"}  # else whatever is new is bad already
+    return Kin(gate.sources.bad, total, own[0].label) if is_named else None
 
 
 def tag(plan: QueryPlan, source: Source, term: Term) -> str:

@@ -21,6 +21,7 @@ from agentrollouts.core.metrics import silence
 from agentrollouts.core.metrics.absences import leaving
 from agentrollouts.core.metrics.births import NOTHING_KNOWN, Births, Explains
 from agentrollouts.core.metrics.closer_look import unexamined
+from agentrollouts.core.metrics.familiarity import unfamiliar
 from agentrollouts.core.metrics.histograms import MAX_GROUPS, compare, mixed, tail_bound
 from agentrollouts.core.metrics.queries import COUNTED, QueryPlan, Term
 from agentrollouts.core.metrics.steadiness import unsteady
@@ -138,7 +139,8 @@ class _Reader:
         now = None
         if recent and self._is_covered(recent[1]):
             now = Recent(births.segment(*recent), leaving=leaving(self.table, recent[1]))
-        return Reading(segment, (), last, now, saw_bad=self._saw(gate.sources.bad), lost=lost)
+        strange, saw_bad = unfamiliar(self.table, gate), self._saw(gate.sources.bad)
+        return Reading(segment, (), last, now, saw_bad=saw_bad, lost=lost, unfamiliar=strange)
 
     def _saw(self, source: Source) -> bool:
         """Whether a series of it existed, even at 0."""

@@ -60,9 +60,11 @@ def resolve(release: AgentRelease, config_maps: ConfigMaps) -> Bundle | Refusal:
     Returns:
         The bundle, or the first thing that is wrong with it.
     """
-    refusal = next(find_refusals(release, config_maps), None)
-    if refusal is not None:
-        return refusal
+    return next(find_refusals(release, config_maps), None) or assemble(release, config_maps)
+
+
+def assemble(release: AgentRelease, config_maps: ConfigMaps) -> Bundle | Refusal:
+    """The bundle of a release of which nothing is refused but its size."""
     components = {
         name: resolved(component, config_maps) for name, component in present(release.spec.components)
     }

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from agentrollouts.core.release.placeholders import Likeness, likeness, likeness_of_password, looks_random
-from agentrollouts.core.release.secret_table import Prefixed, prefixed
+from agentrollouts.core.release.secret_table import HEX, UUID, Prefixed, prefixed
 
 _KINDS: Final = {
     "a private key": r"-----BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----",
@@ -32,17 +32,24 @@ _KINDS: Final = {
     r"|(?<!\d)\d{8,10}:(AA[\w-]{32,34})(?![\w-])",
     "a developer service's key": r"(?<![A-Za-z0-9])[A-Za-z0-9]{14}\.atlasv1\.([\w=-]{60,70})"
     r"|(?<!\w)([0-9a-f]{32})-us\d{1,2}(?!\w)|(?<!\w)(?:eu01xx)?([0-9a-f]{26,40})(?:FFFFNRAL|-NRMA)(?!\w)"
-    r"|(?<!\w)00D[A-Za-z0-9]{12,15}!([\w.]{60,120})",
+    r"|(?<!\w)00D[A-Za-z0-9]{12,15}!([\w.]{60,120})"
+    r"|(?<![\w/])[0-2]/(?:1\d{15}/)?1\d{15}:([0-9a-f]{32})(?!\w)"
+    r"|(?<![\w.])0\.[0-9a-f-]{36}\.([A-Za-z0-9]{30}):[A-Za-z0-9+/]{22}==",
     "a mail service's key": r"(?<!\w)([0-9a-f]{32})-[0-9a-f]{8}-[0-9a-f]{8}(?![\w-])",
     "a JSON web token": r"(?<![\w-])eyJ[\w-]{8,2000}\.eyJ[\w-]{8,4000}\.[\w-]{0,1000}",
-    "a password in a URL": r"://(?P<user>[^\s/:@]{0,128}):(?P<password>[^\s/:@]{1,128})@",
+    "a password in a URL": r"://(?P<user>[^\s/:@]{0,128}):(?P<password>[^\s/:@]{1,128})@"
+    r"|://(?P<alone>[^\s/:@]{16,256}):?@",
     "a password in a connection string": r"(?i)\b(?:server|data source|host|addr|uid|user id|username)="
     r"[^;\n]{1,128};(?:[^;=\n]{1,40}=[^;\n]{0,128};){0,6}\s?(?:password|pwd)=(?P<connecting>[^;\s\"']{4,128})"
     r"|[?&](?:password|passwd|pwd)=(?P<query>[^&\s\"']{4,128})",
-    "a user and a password": r"(?i)(?:\bbasic\s{1,4}|\"auth\"\s{0,4}:\s{0,4}\")"
+    "a user and a password": r"(?i)(?:\bbasic\s{1,4}|\"auth\"\s{0,4}:\s{0,4}\"|\b_auth\s{0,4}=\s{0,4}\"?)"
     r"(?P<basic>[A-Za-z0-9+/_-]{8,512}={0,2})"
     r"|\bcurl\b[^\n]{0,120}?\s(?:-u|--user)[ =]{0,2}[\"']?(?P<user>[^\s:\"']{1,64})"
-    r":(?P<password>[^\s\"']{4,128})",
+    r":(?P<password>[^\s\"']{4,128})"
+    r"|\blogin\s{1,8}(?P<login>[^\s\"']{1,64})\s{1,8}password\s{1,8}(?P<netrc>[^\s\"']{4,128})"
+    r"|\b(?:(?:mariadb|mysql[a-z]{0,8})\b[^\n]{0,120}?\s-p"
+    r"|(?:redis-cli|sshpass|(?:docker|helm registry|oras|podman) login)\b[^\n]{0,120}?"
+    r"\s(?:-[ap] ?|--pass(?:word)?[ =]))[\"']?(?P<option>[^\s\"'-][^\s\"']{7,127})",
 }
 _PATTERNS: Final = {kind: re.compile(pattern, re.ASCII) for kind, pattern in _KINDS.items()}
 _HINTS: Final = {
@@ -53,11 +60,13 @@ _HINTS: Final = {
     "a chat webhook": ("hooks.", "webhook", "chat.googleapis."),
     "a password in a URL": ("://",),
     "a password in a connection string": ("assword=", "wd=", "ASSWORD=", "WD="),
-    "a user and a password": ("asic ", "ASIC ", '"auth"', "curl "),
+    "a user and a password": (
+        *("asic ", "ASIC ", '"auth"', "_auth", "curl ", "login ", "mariadb", "mysql", "redis-cli", "sshpass"),
+    ),
     "a private key of PuTTY": ("Private-Lines: ",),
     "a JSON web key": ('"kty"',),
     "a JSON web token": ("eyJ",),
-    "a developer service's key": (".atlasv1.", "-us", "FFFFNRAL", "-NRMA", "00D"),
+    "a developer service's key": (".atlasv1.", "-us", "FFFFNRAL", "-NRMA", "00D", "0/1", "1/1", "2/1", "=="),
 }
 """A text without any of these has none of that kind; looking for them is cheaper than the pattern."""
 
@@ -79,6 +88,9 @@ _DOCUMENTED: Final = (
 """Parts of keys that are printed in documentation everywhere: the token of jwt.io, the keys of AWS, Stripe,
 and the emulators of Azure Storage and Cosmos DB."""
 _MIN_SIGNATURE: Final = 20
+_HASH: Final = re.compile(r"[0-9a-f-]+")
+"""A hash, also a UUID."""
+_HASH_OF_SENTRY: Final = 32
 
 
 def known_forms(text: str) -> Iterator[tuple[str, Likeness]]:
@@ -102,9 +114,9 @@ def is_documented(text: str) -> bool:
 
 
 def _judge_prefixed(key: Prefixed) -> Likeness:
-    if is_documented(key.secret) or (key.form.is_short and not looks_random(key.secret)):
-        return Likeness.PLACEHOLDER
-    return likeness(key.secret)
+    is_hash = key.form.alphabet not in {HEX, UUID} and _HASH.fullmatch(key.secret)
+    is_name = key.form.is_short and (is_hash or not looks_random(key.secret))  # `client-3b18e512...`
+    return Likeness.PLACEHOLDER if is_name or is_documented(key.secret) else likeness(key.secret)
 
 
 def _judge_key(match: re.Match[str]) -> Likeness:
@@ -134,7 +146,13 @@ def _judge_web_token(match: re.Match[str]) -> Likeness:
 
 
 def _judge_url(match: re.Match[str]) -> Likeness:
-    return likeness_of_password(match["password"], match["user"])
+    """A user and a password, or a key alone, but not the hash in an address of Sentry, which is public."""
+    alone = match["alone"]
+    if alone is None:
+        return likeness_of_password(match["password"], match["user"])
+    if not looks_random(alone) or (_HASH.fullmatch(alone) and len(alone) == _HASH_OF_SENTRY):
+        return Likeness.PLACEHOLDER
+    return min(likeness(alone), Likeness.DOUBTFUL) if _HASH.fullmatch(alone) else likeness(alone)
 
 
 def _judge_connection(match: re.Match[str]) -> Likeness:
@@ -142,7 +160,10 @@ def _judge_connection(match: re.Match[str]) -> Likeness:
 
 
 def _judge_basic(match: re.Match[str]) -> Likeness:
-    """What `Authorization: Basic` sends, the base64 of a user, a colon and a password; or curl's option."""
+    """What `Authorization: Basic` sends, the base64 of a user, a colon and a password; or in clear."""
+    if option := match["option"] or match["netrc"]:
+        is_word = option.replace(".", "").replace("_", "").isalpha()
+        return Likeness.PLACEHOLDER if is_word else likeness_of_password(option, match["login"] or "")
     if match["basic"] is None:
         return likeness_of_password(match["password"], match["user"])
     try:

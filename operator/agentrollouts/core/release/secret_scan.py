@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
+from urllib.parse import unquote
 
 from agentrollouts.core.release.content import Leaf, keys, leaves
 from agentrollouts.core.release.placeholders import (
@@ -30,6 +31,9 @@ _SECRET: Final = re.compile(
 _REFERENCE: Final = re.compile(r"\b(?:endpoint|file|name|path|policy|ref|type|uri|url)\Z")
 _PASSWORD: Final = re.compile(r"(?i)(?:password|passwd|passphrase|pwd)\Z")
 _PASSWORD_LENGTH: Final = 8
+_SHORTEST_SECRET: Final = 16
+_ELSEWHERE: Final = re.compile(r"(?i)[a-z+]{0,12}(?:arn|env|file|https?|oci|op|ref|sha\d{1,3}|urn|vault)\b")
+"""The scheme of a reference or of a digest."""
 _VARIABLE_KEY: Final = re.compile(
     r"\b(?!(?:anon|cache|client|dedup|foreign|hash|idempotency|index|map|object|partition|primary|pub|public"
     r"|publishable|range|routing|row|site|sort) )[a-z]+ key\Z"
@@ -61,12 +65,15 @@ _GIVEN: Final = (
         rf"(?P<name>{_PROMISE})[\"']?\s{{0,8}},?\s{{0,40}}[\"']?(?:value|val|content)[\"']?\s{{0,4}}[:=]"
         rf"\s{{0,4}}[\"']?{_VALUE}"
     ),
+    re.compile(rf"[?&](?P<name>auth|code|key)={_VALUE}"),
 )
-"""How a text gives a secret: as a header, as an assignment, as an option, as a pair of name and value."""
+"""How a text gives a secret: a header, an assignment, an option, a pair of name and value, or a query."""
 _MARKED: Final = re.compile(r"(?<![A-Za-z0-9])[A-Za-z0-9]{20,512}(?![A-Za-z0-9])")
 _MARK: Final = re.compile(r"(?:^|[^A-Za-z0-9_.-])(?P<mark>(?:[A-Za-z0-9]{1,12}[-_]){1,4})\Z")
 _MARK_LENGTH: Final = 50
 _KEY_MARK: Final = re.compile(r"\b(?:api|apikey|key|live|pat|private|prod|pw|rk|secret|sk|tok|token)\b")
+_SURE_MARK: Final = re.compile(r"\b(?:api ?key|rk|secret key|sk)\b")
+"""A mark that stands before no hash."""
 _PUBLISHABLE: Final = re.compile(r"\bpk (?:live|test)\b")
 """A mark of keys that web pages show."""
 _HASH: Final = re.compile(r"\b(?:commit|digest|etag|hash|integrity|md|sha)\b")
@@ -81,8 +88,9 @@ _REACH: Final = 24
 _BARE: Final = re.compile(r"(?i)[0-9a-f]+|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 """A hash or a UUID, which need not be secret."""
 _ENCODED: Final = re.compile(
-    r"(?<![A-Za-z0-9+/_=-])[A-Za-z0-9+/_-]{20,}(?:\r?\n[ \t]{0,16}[A-Za-z0-9+/_-]{4,})*={0,2}"
+    r"(?<![A-Za-z0-9+/_=-])[A-Za-z0-9+/_-]{20,}(?:(?:\r?\n[ \t]{0,16}| )[A-Za-z0-9+/_-]{4,})*={0,2}"
 )
+"""Also in several lines, and in lines that YAML folded to one."""
 _LINE_END: Final = re.compile(r"\\[nrt]")
 """A line end or tab that is written out, as in JSON that is a text itself: a word ends before it."""
 _BETWEEN: Final = "\n\0\n"
@@ -121,7 +129,7 @@ def find_credentials(value: object, path: str) -> Iterator[Suspicion]:
 def scan(text: str) -> Finding | None:
     """The most certain thing to say of one text; None if nothing.
 
-    A pure function of the text, in time linear in it: 0.2 to 0.9 s of CPU for 900 KiB, whatever is in it. No
+    A pure function of the text, in time linear in it: 0.2 to 1.4 s of CPU for 900 KiB, whatever is in it. No
     single step takes longer than 0.2 s, so a thread that scans lets others run in between. A text may be cut
     into slices where there is a space or a line end, if each slice keeps the last 8,192 characters of the one
     before: nothing that is searched for is longer, but for wrapped base64.
@@ -134,7 +142,7 @@ def scan(text: str) -> Finding | None:
 def _findings(text: str) -> Iterator[Finding]:
     text = _LINE_END.sub(" \n", text) if "\\" in text else text
     yield from _plain_findings(text)
-    if hidden := _BETWEEN.join(_hidden(text)):  # at once, as there can be thousands of short ones
+    if hidden := _BETWEEN.join((*_hidden(text), *_escaped(text))):  # at once, as there can be thousands
         yield from _plain_findings(hidden)
 
 
@@ -155,13 +163,19 @@ def _of_leaf(leaf: Leaf) -> Finding | None:
     finding = scan(f'"auth": "{leaf.value}"' if leaf.key == "auth" else leaf.value)
     if finding is not None and finding[1] is Likeness.SECRET:
         return finding
-    if _promises_secret(leaf.key) and looks_random(leaf.value) and len(leaf.value) >= 16:  # noqa: PLR2004
+    if _promises_secret(leaf.key) and _has_random(leaf.value):
         how = _likeness_of_value(leaf.value)
         if how is not Likeness.PLACEHOLDER:
             return f"a secret, by the name {leaf.key}", how
     if finding is None and _PASSWORD.search(leaf.key) and _is_password(leaf.value):
         return f"a password, by the name {leaf.key}", Likeness.DOUBTFUL
     return finding
+
+
+def _has_random(value: str) -> bool:
+    """Whether a value is random, or one side of a colon in it, unless it says where the secret is."""
+    parts = [] if ":" in value and _ELSEWHERE.match(value) else value.split(":")
+    return any(len(part) >= _SHORTEST_SECRET and looks_random(part) for part in parts)
 
 
 def _is_password(text: str) -> bool:
@@ -173,12 +187,16 @@ def _is_password(text: str) -> bool:
 
 def _likeness_given(match: re.Match[str]) -> Likeness:
     """What a text assigns to a secret's name."""
-    name, value = match["name"], match["value"]
+    name, value = match["name"], match["value"].rstrip(".")  # of the sentence
     is_bearer = name.lower() == "bearer"
     before = match.string[max(0, match.start() - _REACH) : match.start()]
-    if not (is_bearer or _promises_secret(name)) or not looks_random(value) or _NOT_SECRET.search(before):
+    is_query = match[0][0] in "?&"
+    is_named = is_bearer or is_query or _promises_secret(name)
+    if not is_named or not looks_random(value) or _NOT_SECRET.search(before):
         return Likeness.PLACEHOLDER
     how = _likeness_of_value(value)
+    if is_query:
+        return Likeness.PLACEHOLDER if _BARE.fullmatch(value) else min(how, Likeness.DOUBTFUL)
     is_vague = is_bearer or name.lower().endswith(("token", "authorization"))
     return min(how, Likeness.DOUBTFUL) if is_vague and _BARE.fullmatch(value) else how
 
@@ -191,9 +209,9 @@ def _likeness_marked(match: re.Match[str]) -> Likeness:
         return Likeness.PLACEHOLDER
     words = " ".join(_WORD.findall(mark["mark"])).lower()
     is_mixed = text.lower() != text and text.upper() != text
-    if _HASH.search(words) or _PUBLISHABLE.search(words) or not is_mixed:
+    if _HASH.search(words) or _PUBLISHABLE.search(words) or not (is_mixed or _SURE_MARK.search(words)):
         return Likeness.PLACEHOLDER
-    if _KEY_MARK.search(words):
+    if is_mixed and _KEY_MARK.search(words):
         return _likeness_of_value(text)
     return min(_likeness_of_value(text), Likeness.DOUBTFUL) if len(text) >= _LONG else Likeness.PLACEHOLDER
 
@@ -206,9 +224,14 @@ def _hidden(text: str) -> Iterator[str]:
     """The texts that base64 hides, also where it is wrapped into lines."""
     for match in _ENCODED.finditer(text):
         lines = match[0].split()
-        whole = _text_of("".join(lines))
-        texts = [whole] if whole is not None or len(lines) == 1 else map(_text_of, lines)
-        yield from (each for each in texts if each is not None)
+        whole = _text_of("".join(lines)) or _text_of("".join(lines[:-1]))  # a word can follow the last line
+        yield from (each for each in ([whole] if whole else map(_text_of, lines)) if each)
+
+
+def _escaped(text: str) -> Iterator[str]:
+    """The words that are encoded for a URL, as they were before."""
+    if "%" in text:
+        yield " ".join(unquote(word) for word in text.split() if "%" in word)
 
 
 def _text_of(encoded: str) -> str | None:
