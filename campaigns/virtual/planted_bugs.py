@@ -55,7 +55,7 @@ BUGS: Final[Mapping[str, Patches]] = {
 }
 
 FINDERS: Final[Mapping[str, tuple[Play, int]]] = {
-    "simulated": (simulated.play, 200),
+    "simulated": (simulated.play, 500),
     "exhaustive": (exhaustive.play, 40),
 }
 """The campaigns that look, each with the size of its short cut."""
