@@ -52,8 +52,8 @@ def _times(attempt: Attempt) -> Iterator[datetime | None]:
     yield attempt.clock_start_time
     yield attempt.counting_start_time
     yield attempt.endpoints_lost_time
-    yield attempt.hold and attempt.hold.since
-    yield attempt.acknowledged and attempt.acknowledged.time
+    yield attempt.hold.since if attempt.hold else None
+    yield attempt.acknowledged.time if attempt.acknowledged else None
 
 
 def _not_after(now: datetime, time: datetime | None) -> datetime | None:
