@@ -306,7 +306,7 @@ ROLLOUT_STATUS = AgentRolloutStatus(
         for i in range(50, 0, -1)
     ),
     watched=(GATE,),
-    group=GroupStatus(name="checkout", since=NOW),
+    group=GroupStatus(name="checkout", since=NOW, is_stuck=True),
     detour=Detour(
         id="4f2a91c0",
         cause=DetourCause.GATE,
