@@ -367,6 +367,7 @@ ROLLOUT_STATUS = AgentRolloutStatus(
             uid=f"uid-{i}",
             name="support-agent-rx8m4",
             type=ActionType.ROLL_BACK,
+            attempt=13,
             by="dana@example.com",
             time=NOW,
             result=Reason.DONE,
