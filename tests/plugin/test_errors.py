@@ -52,6 +52,31 @@ def test_what_cannot_be_started_or_read_is_one_sentence(tmp_path: Path) -> None:
     assert greeting.stderr.splitlines() == [NO_OBJECT, "it printed:", "Welcome"]
 
 
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        ("error: invalid character '<' looking for beginning of value", None),
+        (
+            "couldn't get current server API group list: <html><p>Sign in</p>\n</html>",
+            "couldn't get current server API group list",
+        ),
+        (
+            'Error from server (InternalError): an error on the server ("<!doctype html>\\nx") ...',
+            "Error from server (InternalError): an error on the server",
+        ),
+    ],
+    ids=["200", "403", "502"],
+)
+def test_a_page_of_a_proxy_is_one_sentence(said: str, sentence: str | None, tmp_path: Path) -> None:
+    """What kubectl 1.32 says of a login page is kept without the page, which `--debug` shows."""
+    (tmp_path / "said").write_text(f"{said}\n")
+    folder = fake(tmp_path, f"cat {tmp_path}/said >&2; exit 1")
+    done, debug = run(folder, "list"), run(folder, "list", "--debug")
+
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", f"{sentence or said}: {kubectl.FOREIGN}\n")
+    assert said.splitlines()[0] in debug.stderr
+
+
 def test_a_full_disk_is_one_sentence(tmp_path: Path) -> None:
     """What cannot be written is an error, and not a traceback."""
     folder = fake(tmp_path, "echo '{\"items\": []}'")

@@ -23,6 +23,11 @@ _LOG: Final = re.compile(r"[IWEF]\d{4} |Warning: ")
 """How a line begins that kubectl or a library of it logs."""
 _STDIN: Final = 'error when creating "STDIN": '
 """How kubectl names what only we wrote; what the API server says of it follows."""
+_PAGE: Final = re.compile(r"[\s\"'(:]*<(!doctype\s+)?html\b.*", re.IGNORECASE | re.DOTALL)
+_NOT_JSON: Final = "invalid character '<' looking for beginning of value"
+FOREIGN: Final = (
+    "the response is a page of HTML: a proxy or a login page responds in the place of the API server"
+)
 _SECRETS: Final = ("--token=", "--password=")
 PATIENCE_SECONDS: Final = 5.0
 """How long someone looks at an empty screen before they read why."""
@@ -182,8 +187,15 @@ def failure(process: "subprocess.Popen[str]", errors: str) -> KubectlError:
         " ".join(said).replace(_STDIN, "")
         or f"kubectl ended with exit code {process.returncode} and printed no reason"
     )
+    sentence = _without_page(sentence)
     command = " ".join(_without_secret(str(each)) for each in process.args[1:])  # type: ignore[index]
     return KubectlError(sentence, f"kubectl {command}\n{errors}".rstrip())
+
+
+def _without_page(sentence: str) -> str:
+    """The sentence without a page of HTML in it, and what that means."""
+    cut = _PAGE.sub("", sentence)
+    return f"{cut}: {FOREIGN}" if cut != sentence or _NOT_JSON in sentence else sentence
 
 
 def _without_secret(argument: str) -> str:
