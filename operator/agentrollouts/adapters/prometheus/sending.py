@@ -79,7 +79,7 @@ def read_body(response: requests.Response) -> bytes:
 
 
 def late(source: Source) -> QueryError:
-    """What the deadline means, whoever notices it first: the caller, or a socket of the thread."""
+    """What the deadline means, no matter what notices it first: the caller, or a socket of the thread."""
     return QueryError(QueryErrorKind.TIMEOUT, f"no response within {source.timeout_seconds:g} s")
 
 
