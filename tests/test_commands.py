@@ -48,6 +48,13 @@ def test_a_reader_that_has_enough_sees_no_traceback(arguments: tuple[str, ...]) 
     assert (done.returncode in {0, 1}, done.stderr) == (True, "")
 
 
+def test_a_command_without_an_output_ends_as_with_one() -> None:
+    """Standard output is closed, as some tools start programs."""
+    command = " ".join([*PROGRAM, "gates", ">&-"])
+    done = subprocess.run(["sh", "-c", command], stderr=subprocess.PIPE, text=True, timeout=120, check=False)  # noqa: S603, S607 ours
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_a_full_disk_is_one_sentence() -> None:
     """What cannot be written is an error, and not a traceback."""
     with Path("/dev/full").open("w") as full:

@@ -1,5 +1,6 @@
 """What the plugin says when something is wrong: one sentence, what to do, and the exit code."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from agentrollouts.plugin import kubectl
 from agentrollouts.plugin.watch import NO_OBJECT
 from tests.plugin.fake import environment, fake, run
+from tests.plugin.rollouts import in_canary
 
 
 def test_no_kubectl_is_one_sentence(tmp_path: Path) -> None:
@@ -75,6 +77,25 @@ def test_a_page_of_a_proxy_is_one_sentence(said: str, sentence: str | None, tmp_
 
     assert (done.returncode, done.stdout, done.stderr) == (1, "", f"{sentence or said}: {kubectl.FOREIGN}\n")
     assert said.splitlines()[0] in debug.stderr
+
+
+def test_a_watch_ends_once_no_one_reads_it(tmp_path: Path) -> None:
+    """As after `head -1`: without a change there is nothing to write, which would show it."""
+    rollout, _ = in_canary()
+    (tmp_path / "event").write_text(json.dumps({"type": "ADDED", "object": rollout}) + "\n")
+    folder = fake(tmp_path, f'case "$*" in *--watch*) cat {tmp_path}/event; exec sleep 600;; esac')
+    with subprocess.Popen(
+        [sys.executable, "-m", "agentrollouts.kubectl_agentrollout", "status", "support-agent", "-w"],
+        env=environment(folder, {}),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert "  Canary  " in process.stdout.readline()
+        process.stdout.close()
+        assert (process.wait(timeout=120), process.stderr.read()) == (1, "")
 
 
 def test_a_full_disk_is_one_sentence(tmp_path: Path) -> None:
