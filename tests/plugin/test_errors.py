@@ -79,6 +79,17 @@ def test_a_page_of_a_proxy_is_one_sentence(said: str, sentence: str | None, tmp_
     assert said.splitlines()[0] in debug.stderr
 
 
+def test_a_login_that_asks_is_explained(tmp_path: Path) -> None:
+    """The program of the kubeconfig runs several times; what it says is there once."""
+    said = (
+        "Unable to connect to the server: getting credentials: exec: executable login failed with exit code 1"
+    )
+    folder = fake(tmp_path, f"for n in 1 2 3; do echo 'Password: ' >&2; done; echo '{said}' >&2; exit 1")
+    done = run(folder, "list")
+
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", f"Password: {said}; {kubectl.LOG_IN}\n")
+
+
 def test_a_watch_ends_once_no_one_reads_it(tmp_path: Path) -> None:
     """As after `head -1`: without a change there is nothing to write, which would show it."""
     rollout, _ = in_canary()
