@@ -76,10 +76,10 @@ def lines_of(record: Json) -> Iterator[Json]:
         }
 
 
-def chained(attempts: Iterable[Told], *, rollout: str = AGENT, uid: str = UID) -> Records:
-    """The records of these attempts, each entry chained to the one before."""
+def chained(attempts: Iterable[Told], *, rollout: str = AGENT, uid: str = UID, after: str = "") -> Records:
+    """The records of these attempts, each entry chained to the one before, and the first to that hash."""
     objects: list[Json] = []
-    previous = ""
+    previous = after
     for attempt in attempts:
         for part, told in enumerate(attempt.parts, 1):
             spec = _subject(attempt, part, rollout, uid)

@@ -48,6 +48,41 @@ def test_a_reader_that_has_enough_sees_no_traceback(arguments: tuple[str, ...]) 
     assert (done.returncode in {0, 1}, done.stderr) == (True, "")
 
 
+def test_a_command_without_an_output_ends_as_with_one() -> None:
+    """Standard output is closed, as some tools start programs."""
+    command = " ".join([*PROGRAM, "gates", ">&-"])
+    done = subprocess.run(["sh", "-c", command], stderr=subprocess.PIPE, text=True, timeout=120, check=False)  # noqa: S603, S607 ours
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_full_disk_is_one_sentence() -> None:
+    """What cannot be written is an error, and not a traceback."""
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(  # noqa: S603 ours
+            [*PROGRAM, "gates"], stdout=full, stderr=subprocess.PIPE, text=True, timeout=120, check=False
+        )
+    assert (done.returncode, done.stderr) == (1, "the output cannot be written: No space left on device\n")
+
+
+def test_a_terminal_without_unicode_gets_every_line(tmp_path: Path) -> None:
+    """A letter that it does not have is a question mark, and not the end of the output."""
+    file = tmp_path / "Zoë.yaml"
+    file.write_text(
+        "apiVersion: agentrollouts.dev/v1alpha1\nkind: AgentRollout\nmetadata: {name: a}\nspec: {}\n"
+    )
+    changes = {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    done = subprocess.run(  # noqa: S603 ours
+        [*PROGRAM, "lint", "-f", str(file)],
+        env={**os.environ, **changes},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "Zo?.yaml" in done.stdout
+
+
 def test_ctrl_c_ends_a_command_without_a_traceback() -> None:
     """While it waits for its input."""
     process = subprocess.Popen(  # noqa: S603 ours

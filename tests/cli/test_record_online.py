@@ -15,10 +15,11 @@ from agentrollouts.core.record.chain import sealed
 from agentrollouts.core.record.verify import Known, verify
 from agentrollouts.main import main
 from testkit.builders.names import AGENT, NAMESPACE
-from testkit.records import UID, Json, Records, some_records
+from testkit.records import UID, Json, Records, Told, chained, some_records
 from tests.cli.cluster import FakeCluster
 
 RECORDS: Final = some_records(3)
+OTHER: Final = "99999999-1111-4222-8333-444455556666"
 ROLLOUT: Final = Ref("AgentRollout", NAMESPACE, AGENT)
 
 
@@ -40,7 +41,8 @@ async def looked(api: FakeCluster) -> Fetched:
 
 def holds(found: Fetched) -> bool:
     """Whether all of it holds, up to the head."""
-    verification = verify(found.records, Known(latest=found.head, pending=found.pending))
+    known = Known(latest=found.head, uid=found.uid, pending=found.pending)
+    verification = verify(found.records, known)
     return verification.broken is None and verification.is_covered
 
 
@@ -95,6 +97,37 @@ async def test_records_of_an_earlier_rollout_of_that_name_are_left_out() -> None
 
     assert (len(found.records), holds(found)) == (len(RECORDS.objects), True)
     assert found.note.endswith(" records are of an earlier rollout of that name; verify them as files.")
+
+
+@pytest.mark.parametrize("has_begun", [False, True], ids=["restored", "with an attempt since then"])
+async def test_a_rollout_that_was_restored_with_its_status_has_the_records_of_its_earlier_uid(
+    *, has_begun: bool
+) -> None:
+    """Its head is theirs, so they hold up to it, and so does what follows under the new uid."""
+    entries = ({"time": "t", "event": "AttemptStarted"}, {"time": "t", "event": "Healthy"})
+    newer = chained([Told(5, "support-agent-5.0.0", (entries,), "Healthy")], uid=OTHER, after=RECORDS.head)
+    records = Records((*RECORDS.objects, *newer.objects)) if has_begun else RECORDS
+    api = serving(records, records.head)
+    api.objects[ROLLOUT]["metadata"]["uid"] = OTHER
+
+    found = await looked(api)
+
+    assert (len(found.records), holds(found)) == (len(records.objects), True)
+    restored = (
+        f"The rollout was created again with its status (uid {OTHER}); no record of that uid is there yet."
+    )
+    assert found.note == ("" if has_begun else restored)
+
+
+async def test_the_first_entry_under_a_new_uid_can_wait_in_the_status() -> None:
+    """It continues the records of the earlier uid, although no record has it yet."""
+    waiting = sealed({"sequence": 1, "time": "t", "event": "AttemptStarted"}, RECORDS.head)
+    api = serving(RECORDS, waiting["hash"], waiting)
+    api.objects[ROLLOUT]["metadata"]["uid"] = OTHER
+
+    assert holds(await looked(api))
+    api.objects[ROLLOUT]["status"]["record"]["unwritten"] = [sealed(waiting, "sha256:1")]
+    assert not holds(await looked(api))
 
 
 async def test_the_records_of_a_rollout_that_is_gone_have_no_head() -> None:

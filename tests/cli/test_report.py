@@ -1,5 +1,6 @@
 """`agentrollouts report`: from files and from a cluster."""
 
+import copy
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -113,6 +114,47 @@ def test_mistakes_are_sentences(
     assert printed.out == ""
     assert printed.err.startswith(sentence)
     assert printed.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "head", "is_missing"),
+    [("own", None, False), ("own", "middle", False), ("own", "sha256:1", True), ("other", "sha256:1", False)],
+)
+def test_a_status_that_was_restored_under_another_uid_is_about_its_earlier_records(
+    name: str, head: str | None, tmp_path: Path, capsys: pytest.CaptureFixture[str], *, is_missing: bool
+) -> None:
+    """By the record that it names. It can be older than they are; one that names another has no part."""
+    record, other, release = objects()
+    entries, known = record["spec"]["entries"], other["status"]["record"]
+    heads = {None: known["head"], "middle": entries[2]["hash"]}
+    other["metadata"]["uid"] = "77777777-1111-4222-8333-444455556666"
+    known |= {"name": record["metadata"]["name"] if name == "own" else name, "head": heads.get(head, head)}
+    file = tmp_path / "restored.json"
+    file.write_text(json.dumps({"items": [record, other, release]}))
+
+    assert main(["report", AGENT, "-f", str(file)]) == 0
+
+    missing = "The newest entries are missing: the rollout names another head than the record has."
+    assert (missing in capsys.readouterr().out) is is_missing
+
+
+def test_records_that_were_saved_twice_are_reported_once(
+    stored: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Files of two days: the older one has fewer entries of the same record."""
+    command = ["report", AGENT, "-f", str(stored)]
+    assert main(command) == 0
+    expected = capsys.readouterr().out
+    earlier = [copy.deepcopy(each) for each in objects() if each["kind"] == "AgentRolloutRecord"]
+    for each in earlier:
+        each["spec"]["entries"] = each["spec"]["entries"][:2]
+        each["spec"].pop("outcome", None)
+    old = tmp_path / "old.json"
+    old.write_text(json.dumps({"items": earlier}))
+
+    assert main([*command, "-f", str(old)]) == 0
+
+    assert capsys.readouterr().out == expected
 
 
 def test_a_name_in_two_namespaces_needs_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

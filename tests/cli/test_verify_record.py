@@ -24,7 +24,9 @@ from testkit.records import UID, Records, Told, chained, some_records
 from testkit.tampering import TAMPERINGS, tampered
 
 RECORDS: Final = some_records(3)
+TWO: Final = "1 record, 2 entries"
 SIZE: Final = f"{len(RECORDS.objects)} records, {len(RECORDS.lines)} entries"
+RESTORED: Final = "77777777-1111-4222-8333-444455556666"
 NAME: Final = f"support/support-agent (uid {UID})"
 HOLD: Final = f"{NAME}: holds from attempt 1 on (the first entry of the rollout) to attempt 4, part 2: {SIZE}"
 MATCHED: Final = f"  compared with the head {RECORDS.head}"
@@ -149,6 +151,46 @@ def test_a_recreated_rollout_is_a_second_chain(tmp_path: Path, capsys: pytest.Ca
     assert main(["verify-record", *paths, "--head", RECORDS.head]) == NO_HEAD
     assert main(["verify-record", *paths, "--head", RECORDS.head, "--head", other.head]) == HOLDS
     assert capsys.readouterr().out.count(": holds from attempt 1 on") == 4
+
+
+def test_a_restored_rollout_continues_its_earlier_records(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One head covers both uids; the older one is printed first, and exported by its number."""
+    entries = ({"time": "t", "event": "AttemptStarted"}, {"time": "t", "event": "Healthy"})
+    newer = chained([Told(5, "support-agent-5.0.0", (entries,), "Healthy")], uid=RESTORED, after=RECORDS.head)
+    paths = [written(tmp_path, as_list(each), each.head) for each in (newer, RECORDS)]
+
+    assert main(["verify-record", *paths, "--head", newer.head, "--from", "1"]) == HOLDS
+    assert capsys.readouterr().out.splitlines() == [
+        HOLD,
+        f"  continued by uid {RESTORED}",
+        f"{NAME.replace(UID, RESTORED)}: holds from attempt 5 on (continues uid {UID}) to attempt 5: {TWO}",
+        f"  compared with the head {newer.head}",
+    ]
+    for number in (4, 5):
+        assert main(["export-record", *paths, "--attempt", str(number)]) == HOLDS
+        exported = json.loads(capsys.readouterr().out)["predicate"]["records"]
+        assert {each["spec"]["attempt"] for each in exported} == {number}
+    assert main(["export-record", *paths]) == HOLDS
+    assert json.loads(capsys.readouterr().out)["predicate"]["head"] == newer.head
+
+
+def test_what_a_log_lacks_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A last line that is cut off breaks nothing, and a log without any line is no head."""
+    path = written(tmp_path, as_list(RECORDS))
+    log = written(tmp_path, f"{RECORDS.log}{RECORDS.log.splitlines()[-1][:-30]}", "cut")
+    other = written(tmp_path, "INFO Started\n", "other")
+
+    assert main(["verify-record", path, "--against", log, "--against", other]) == HOLDS
+    assert capsys.readouterr().out.splitlines() == [
+        f"{log}, line {len(RECORDS.lines) + 1}: is cut off, and was left out.",
+        f"{other}: has no exported line.",
+        HOLD,
+        MATCHED,
+    ]
+    assert main(["verify-record", path, "--against", other, "--head", "sha256:1"]) == BROKEN
+    assert capsys.readouterr().out.splitlines()[-1].startswith("BROKEN: head sha256:1: ")
 
 
 @pytest.mark.parametrize(

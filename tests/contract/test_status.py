@@ -306,7 +306,7 @@ ROLLOUT_STATUS = AgentRolloutStatus(
         for i in range(50, 0, -1)
     ),
     watched=(GATE,),
-    group=GroupStatus(name="checkout", since=NOW),
+    group=GroupStatus(name="checkout", since=NOW, is_stuck=True),
     detour=Detour(
         id="4f2a91c0",
         cause=DetourCause.GATE,
@@ -367,6 +367,7 @@ ROLLOUT_STATUS = AgentRolloutStatus(
             uid=f"uid-{i}",
             name="support-agent-rx8m4",
             type=ActionType.ROLL_BACK,
+            attempt=13,
             by="dana@example.com",
             time=NOW,
             result=Reason.DONE,

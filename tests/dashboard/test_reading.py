@@ -14,7 +14,10 @@ from agentrollouts.dashboard.local import Local, Scope
 from agentrollouts.dashboard.pages.rollout import Reader
 from agentrollouts.dashboard.reading import Reading
 from agentrollouts.dashboard.watched import Name
-from tests.plugin.rollouts import in_canary
+from testkit.builders.names import NEW
+from testkit.records import UID, Told, chained
+from tests.insight import incident
+from tests.plugin.rollouts import in_canary, rolled_back
 
 
 class Allowing(Api):
@@ -44,6 +47,38 @@ async def test_the_commands_of_the_page_name_its_cluster() -> None:
     assert actions
     assert all(each.command.startswith("kubectl agentrollout --context=prod ") for each in actions)
     assert set(seen.reader.tickets) == set(actions)
+
+
+class Storing(Allowing):
+    """An API server with one rollout, and records of its name."""
+
+    def __init__(self, rollout: Manifest, *records: Manifest) -> None:
+        self._rollout, self._records = rollout, records
+
+    async def find(self, path: str, *_: Any) -> Manifest | None:  # noqa: ANN401 as its base
+        """The rollout."""
+        return self._rollout if "/agentrollouts/" in path else None
+
+    async def get(self, path: str, **_: str) -> Manifest:
+        """The records."""
+        return {"items": [*self._records] if path.endswith("/agentrolloutrecords") else []}
+
+
+async def test_a_report_mixes_no_two_rollouts_of_one_name() -> None:
+    """A rollout that was created again counts from 1 again: its status is about no earlier attempt."""
+    rollout, _ = rolled_back()
+    metadata, status = rollout["metadata"], rollout["status"]
+    number, place = status["attempt"]["number"], Name(metadata["namespace"], metadata["name"])
+    told = Told(number, NEW, (incident.entries(),), "RolledBack", incident.evidence(), "4.2.0")
+
+    async def reported(uid: str) -> str | None:
+        records = chained([told], rollout=place.name, uid=uid)
+        return await Reading(Storing(rollout, *records.objects)).report(place, number)
+
+    status["affectedWindow"] |= {"attempt": number, "runs": 4711}
+    own, earlier = await reported(metadata["uid"]), await reported(UID)
+
+    assert ["4,711 runs" in str(each) for each in (own, earlier)] == [True, False]
 
 
 def unguarded(_: web.Application) -> None:

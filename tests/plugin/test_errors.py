@@ -1,5 +1,6 @@
 """What the plugin says when something is wrong: one sentence, what to do, and the exit code."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from agentrollouts.plugin import kubectl
 from agentrollouts.plugin.watch import NO_OBJECT
 from tests.plugin.fake import environment, fake, run
+from tests.plugin.rollouts import in_canary
 
 
 def test_no_kubectl_is_one_sentence(tmp_path: Path) -> None:
@@ -50,6 +52,61 @@ def test_what_cannot_be_started_or_read_is_one_sentence(tmp_path: Path) -> None:
     assert started.stderr == f"{broken}/kubectl cannot be started: Exec format error\n"
     assert (greeting.returncode, greeting.stdout) == (1, "")
     assert greeting.stderr.splitlines() == [NO_OBJECT, "it printed:", "Welcome"]
+
+
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        ("error: invalid character '<' looking for beginning of value", None),
+        (
+            "couldn't get current server API group list: <html><p>Sign in</p>\n</html>",
+            "couldn't get current server API group list",
+        ),
+        (
+            'Error from server (InternalError): an error on the server ("<!doctype html>\\nx") ...',
+            "Error from server (InternalError): an error on the server",
+        ),
+    ],
+    ids=["200", "403", "502"],
+)
+def test_a_page_of_a_proxy_is_one_sentence(said: str, sentence: str | None, tmp_path: Path) -> None:
+    """What kubectl 1.32 says of a login page is kept without the page, which `--debug` shows."""
+    (tmp_path / "said").write_text(f"{said}\n")
+    folder = fake(tmp_path, f"cat {tmp_path}/said >&2; exit 1")
+    done, debug = run(folder, "list"), run(folder, "list", "--debug")
+
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", f"{sentence or said}: {kubectl.FOREIGN}\n")
+    assert said.splitlines()[0] in debug.stderr
+
+
+def test_a_login_that_asks_is_explained(tmp_path: Path) -> None:
+    """The program of the kubeconfig runs several times; what it says is there once."""
+    said = (
+        "Unable to connect to the server: getting credentials: exec: executable login failed with exit code 1"
+    )
+    folder = fake(tmp_path, f"for n in 1 2 3; do echo 'Password: ' >&2; done; echo '{said}' >&2; exit 1")
+    done = run(folder, "list")
+
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", f"Password: {said}; {kubectl.LOG_IN}\n")
+
+
+def test_a_watch_ends_once_no_one_reads_it(tmp_path: Path) -> None:
+    """As after `head -1`: without a change there is nothing to write, which would show it."""
+    rollout, _ = in_canary()
+    (tmp_path / "event").write_text(json.dumps({"type": "ADDED", "object": rollout}) + "\n")
+    folder = fake(tmp_path, f'case "$*" in *--watch*) cat {tmp_path}/event; exec sleep 600;; esac')
+    with subprocess.Popen(
+        [sys.executable, "-m", "agentrollouts.kubectl_agentrollout", "status", "support-agent", "-w"],
+        env=environment(folder, {}),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert "  Canary  " in process.stdout.readline()
+        process.stdout.close()
+        assert (process.wait(timeout=120), process.stderr.read()) == (1, "")
 
 
 def test_a_full_disk_is_one_sentence(tmp_path: Path) -> None:

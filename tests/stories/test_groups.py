@@ -6,6 +6,7 @@ import pytest
 
 from agentrollouts.api.attempt import AttemptKind, State, Trigger
 from agentrollouts.api.objects import Condition
+from agentrollouts.api.people.action import ActionType
 from agentrollouts.api.reasons import Reason
 from agentrollouts.core.conditions import find_condition
 from agentrollouts.core.recovery.group.member import member_of
@@ -227,6 +228,34 @@ def test_a_first_release_continues_and_every_member_says_so() -> None:
     assert [(consistent(w).status, consistent(w).reason) for w in (a, first)] == [
         ("True", Reason.GROUP_CONSISTENT)
     ] * 2
+
+
+def test_a_member_that_is_stuck_is_named_whatever_else_its_summary_says() -> None:
+    """Half of its traffic is switched off; then it ships a fix, which does not serve alone yet."""
+    group = shipped_together()
+    a, c = group.worlds["a"], group.worlds["c"]
+    c.deserted = {OLDEST, OLD}
+    group.run_until("a", State.ROLLED_BACK)
+    group.run(60)
+    c.edit(lambda builder: builder.planning(fallback={"service": {"name": "human-queue", "port": 8080}}))
+    c.act(ActionType.SWITCH_OFF, percent=50)
+    group.run(60)
+    assert (stable_of(c), c.ready_reason()) == (NEW, Reason.SWITCHED_OFF)
+    for world in (a, c):
+        assert (consistent(world).status, consistent(world).reason) == ("False", Reason.GROUP_INCONSISTENT)
+
+    assert c.status.detour is not None
+    c.act(ActionType.SWITCH_ON, detour=c.status.detour.id)
+    group.run(60)
+    c.ship(NEXT)
+    group.run_until("c", State.CANARY)
+    group.run(60)
+    assert consistent(a).message.startswith("c cannot roll back: ")
+    group.run_until("c", State.HEALTHY)
+    group.run(60)
+    for world in (a, c):
+        assert world.status.group is not None
+        assert (consistent(world).status, world.status.group.is_stuck) == ("True", False)
 
 
 def test_stable_stays_while_no_target_has_a_ready_endpoint() -> None:

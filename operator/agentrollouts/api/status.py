@@ -167,6 +167,9 @@ class GroupStatus(ApiModel):
     """Name of the group."""
     since: Time
     """Time since which the rollout has been a member. Rollbacks of before have no effect on or by it."""
+    is_stuck: bool = False
+    """Whether stable has to be rolled back, and cannot be: no release before it was healthy, or none has a
+    ready endpoint. It stays until another release is stable."""
 
 
 class AgentRolloutStatus(ApiModel):

@@ -84,7 +84,7 @@ class Reading:
         if not fitting:
             return None
         record = max(fitting, key=lambda each: each.entries[0].time)
-        status = _status(rollout) if rollout else None
+        status = _status(rollout) if rollout and record.status_of else None
         is_newest = status is not None and status.attempt is not None and status.attempt.number == number
         return to_html(report(Case(record, status if is_newest else None, tuple(_read(releases["items"])))))
 

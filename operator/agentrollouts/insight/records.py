@@ -5,7 +5,7 @@ what cannot be read is named beside it, and the rest is used.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
@@ -16,6 +16,7 @@ from agentrollouts.api.model.base import ApiModel, Time
 from agentrollouts.api.record.course import Look
 from agentrollouts.api.record.entry import RecordEntry, RecordEvent
 from agentrollouts.core.record.chain import HASH, PREVIOUS
+from agentrollouts.core.record.lineage import without_copies
 from agentrollouts.core.record.verify import Known, verify
 
 Json = Mapping[str, Any]
@@ -61,6 +62,9 @@ class AttemptRecord:
     evidence: tuple[Increase, ...] = ()
     gaps: tuple[str, ...] = ()
     """What does not hold of the records of the rollout, and what cannot be read of this attempt."""
+    status_of: str = ""
+    """UID of the AgentRollout whose status is about these records; empty if there is none. It is another one
+    than `uid` after a rollout was restored with its status."""
 
     def first(self, *events: RecordEvent) -> RecordEntry | None:
         """The first entry of one of these events."""
@@ -83,23 +87,45 @@ def attempts(records: Iterable[Json], rollouts: Iterable[Json] = ()) -> tuple[At
         records: AgentRolloutRecords, in any order.
         rollouts: AgentRollouts, whose status has the newest entries and the head of the chain.
     """
-    standing = {str(_metadata(rollout).get("uid")): _object(rollout.get("status")) for rollout in rollouts}
-    ordered = sorted(records, key=lambda record: (*_key(record), _number(record, "part")))
+    given = tuple(rollouts)
+    standing = {str(_metadata(rollout).get("uid")): _object(rollout.get("status")) for rollout in given}
+    named = dict(filter(None, map(_record_named, given)))
+    ordered = sorted(records, key=_order)
     found: list[AttemptRecord] = []
     for (namespace, rollout, uid), of_rollout in groupby(ordered, key=lambda record: _key(record)[:3]):
-        kept, status = list(of_rollout), standing.get(uid, {})
-        problems = _problems(kept, _object(status.get("record")))
+        kept = list(of_rollout)
+        names = ((namespace, str(_metadata(record).get("name"))) for record in kept)
+        owner = uid if uid in standing else next((named[each] for each in names if each in named), "")
+        status = standing.get(owner, {})
+        problems = _problems(kept, _object(status.get("record")), is_restored=owner != uid)
         for number, of_attempt in groupby(kept, key=lambda record: _key(record)[3]):
             key = (namespace, rollout, uid, number)
-            found.append(_attempt(key, list(of_attempt), status, problems))
+            attempt = _attempt(key, without_copies(of_attempt, _spec), status, problems)
+            found.append(replace(attempt, status_of=owner))
     return tuple(found)
 
 
-def _problems(records: Sequence[Json], status: Json) -> tuple[str, ...]:
-    """What does not hold of the records of one rollout; `status` is what its status says about them."""
+def _order(record: Json) -> tuple[str, str, str, int, int, int]:
+    return (*_key(record), _number(record, "part"), len(_entries(record)))
+
+
+def _record_named(rollout: Json) -> tuple[tuple[str, str], str] | None:
+    """Namespace and name of the record that a status continues, and the uid of its rollout."""
+    name, metadata = _object(_object(rollout.get("status")).get("record")).get("name"), _metadata(rollout)
+    place = str(metadata.get("namespace") or ""), str(name)
+    return (place, str(metadata.get("uid"))) if name else None
+
+
+def _problems(records: Sequence[Json], status: Json, *, is_restored: bool) -> tuple[str, ...]:
+    """What does not hold of the records of one rollout; `status` is what its status says about them.
+
+    A status that was restored can be older than the records: then they have its head, and more.
+    """
     verification = verify(records, Known(pending=_unwritten(status)))
     broken = (f"{verification.broken}.",) if verification.broken else ()
-    head, ends = status.get("head"), {chain.head for chain in verification.chains}
+    head, ends = status.get("head"), [chain.head for chain in verification.chains]
+    if is_restored:
+        ends += [str(entry.get(HASH)) for entry in _chain(records, {})]
     if not head or head in ends:
         return broken
     return (*broken, "The newest entries are missing: the rollout names another head than the record has.")
@@ -114,8 +140,7 @@ def _chain(stored: Sequence[Json], status: Json) -> list[Json]:
     """The entries of an attempt: those in its record, and those that follow in the status."""
     chain: list[Json] = []
     for record in stored:
-        entries = _spec(record).get("entries")
-        chain += [each for each in entries if isinstance(each, Mapping)] if isinstance(entries, list) else []
+        chain += [each for each in _entries(record) if isinstance(each, Mapping)]
     for entry in _unwritten(status):
         if isinstance(entry, Mapping) and chain and entry.get(PREVIOUS) == chain[-1].get(HASH):
             chain.append(entry)
@@ -184,6 +209,11 @@ def _object(value: object) -> Json:
 
 def _spec(manifest: Json) -> Json:
     return _object(manifest.get("spec"))
+
+
+def _entries(record: Json) -> list[Any]:
+    entries = _spec(record).get("entries")
+    return entries if isinstance(entries, list) else []
 
 
 def _metadata(manifest: Json) -> Json:

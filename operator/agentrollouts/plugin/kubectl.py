@@ -23,6 +23,13 @@ _LOG: Final = re.compile(r"[IWEF]\d{4} |Warning: ")
 """How a line begins that kubectl or a library of it logs."""
 _STDIN: Final = 'error when creating "STDIN": '
 """How kubectl names what only we wrote; what the API server says of it follows."""
+_PAGE: Final = re.compile(r"[\s\"'(:]*<(!doctype\s+)?html\b.*", re.IGNORECASE | re.DOTALL)
+_NOT_JSON: Final = "invalid character '<' looking for beginning of value"
+FOREIGN: Final = (
+    "the response is a page of HTML: a proxy or a login page responds in the place of the API server"
+)
+_CREDENTIALS: Final = "getting credentials: exec"
+LOG_IN: Final = "if it expects an input, log in once with `kubectl auth whoami`: none reaches it here"
 _SECRETS: Final = ("--token=", "--password=")
 PATIENCE_SECONDS: Final = 5.0
 """How long someone looks at an empty screen before they read why."""
@@ -179,11 +186,20 @@ def failure(process: "subprocess.Popen[str]", errors: str) -> KubectlError:
     lines = [line.strip() for line in errors.splitlines() if line.strip()]
     said = [line for line in lines if not _LOG.match(line)] or lines[-1:]
     sentence = (
-        " ".join(said).replace(_STDIN, "")
+        " ".join(dict.fromkeys(said)).replace(_STDIN, "")
         or f"kubectl ended with exit code {process.returncode} and printed no reason"
     )
+    sentence = _with_hint(sentence)
     command = " ".join(_without_secret(str(each)) for each in process.args[1:])  # type: ignore[index]
     return KubectlError(sentence, f"kubectl {command}\n{errors}".rstrip())
+
+
+def _with_hint(sentence: str) -> str:
+    """The sentence without a page of HTML in it, and what that means; or how to log in."""
+    if _CREDENTIALS in sentence:
+        return f"{sentence}; {LOG_IN}"
+    cut = _PAGE.sub("", sentence)
+    return f"{cut}: {FOREIGN}" if cut != sentence or _NOT_JSON in sentence else sentence
 
 
 def _without_secret(argument: str) -> str:

@@ -19,7 +19,7 @@ from agentrollouts.plugin.kubectl import Manifest
 from agentrollouts.plugin.reading import Releases, now
 from agentrollouts.plugin.screens.printed import document, line, object_as
 from agentrollouts.plugin.screens.rollout import STALE, fitted, status, traffic
-from agentrollouts.plugin.screens.terminal import console, drawn, is_screen, show
+from agentrollouts.plugin.screens.terminal import console, drawn, is_screen, require_reader, show
 
 HEALTHY, BACK, NEEDS_YOU = 0, 3, 4
 SILENT: Final = "the operator may not run"
@@ -82,7 +82,8 @@ class Shown:
         self._stack.close()
 
     def look(self, look: Look) -> View:
-        """Show what is known now."""
+        """Show what is known now. Raises `BrokenPipeError` if no one sees it."""
+        require_reader()
         view = self._releases.view(look.rollout, may_read=look.is_new)
         silent = silence(look)
         if self._draw:

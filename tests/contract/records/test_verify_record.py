@@ -1,5 +1,6 @@
 """`agentrollouts verify-record` on records that a real API server stored and kubectl printed."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -64,6 +65,26 @@ def test_what_kubectl_prints_holds(stack: Stack, records: Records, tmp_path: Pat
     done = run(stack.kubeconfig, ["verify-record", str(path), "--head", records.head])
 
     assert done.returncode == HOLDS, done
+
+
+def test_a_rollout_that_is_restored_with_its_status_has_its_records(stack: Stack, records: Records) -> None:
+    """A backup puts it back under another uid. Its status names the head of the records that remained."""
+    where = f"--namespace={WHERE}"
+    saved = json.loads(stack.kubectl("get", f"agentrollout/{AGENT}", where, "--output=json"))
+    stack.kubectl("delete", f"agentrollout/{AGENT}", where)
+    kept = {name: saved["metadata"][name] for name in ("name", "namespace")}
+    stack.apply(saved | {"metadata": kept})
+    status = canonical({"status": saved["status"]}).decode()
+    stack.kubectl(
+        "patch", f"agentrollout/{AGENT}", where, "--subresource=status", "--type=merge", f"-p={status}"
+    )
+
+    done = verified(stack)
+
+    assert done.returncode == HOLDS, done
+    note, _, coverage = done.stdout.splitlines()
+    assert note.startswith("The rollout was created again with its status (uid ")
+    assert coverage == f"  compared with the head {records.head}"
 
 
 def test_records_in_the_cluster_hold_until_one_is_dropped(stack: Stack, records: Records) -> None:

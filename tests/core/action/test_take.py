@@ -11,7 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentrollouts.api.attempt import State, Trigger
-from agentrollouts.api.people.action import FORWARD, OF_NO_ATTEMPT, ActionType, AgentRolloutAction
+from agentrollouts.api.people.action import (
+    FORWARD,
+    OF_NO_ATTEMPT,
+    ActionStatus,
+    ActionType,
+    AgentRolloutAction,
+)
 from agentrollouts.api.reasons import Reason
 from agentrollouts.core.action.people import Authority, Unproved
 from agentrollouts.core.rollout.decide import decide
@@ -181,6 +187,55 @@ def test_an_action_of_another_attempt_has_no_effect(kind: ActionType, attempt: i
     without = decide(an_observation(builder)).status
     assert without is not None
     assert status.attempt == without.attempt
+
+
+def restored(world: World, name: str) -> None:
+    """An action is there again as it was created, as a backup or Git would create it: with another uid."""
+    action = world.actions[name]
+    metadata = action.metadata.replace(uid=f"restored-{world.now}-{name}"[:64], creation_timestamp=world.now)
+    world.actions[name] = action.replace(metadata=metadata, status=ActionStatus())
+
+
+def test_an_action_that_is_restored_within_its_attempt_has_no_effect() -> None:
+    """The last word of people was a hold; the Resume before it was taken once, and does not end that one."""
+    world = a_canary()
+    names = []
+    for number, kind in enumerate((ActionType.HOLD, ActionType.RESUME, ActionType.HOLD)):
+        names.append(world.act(kind, name=f"word-{number}"))
+        world.settle()
+    before = world.status.attempt
+    for name in names:
+        restored(world, name)
+    world.settle()
+
+    assert world.status.attempt == before
+    assert before is not None
+    assert before.held_by is not None
+    assert before.held_by.action == "word-2"
+    assert [entry.result for entry in world.status.actions[:3]] == [Reason.STALE] * 3
+    assert "an action of this name was taken at " in world.status.actions[0].message
+
+
+def test_a_name_can_be_used_again_for_another_attempt() -> None:
+    """A pipeline calls its action the same each time; what was refused can be created again, too."""
+    world = a_canary()
+    world.act(ActionType.RESUME, name="ci")
+    world.settle()
+    world.act(ActionType.HOLD, name="hold")
+    world.settle()
+    restored(world, "ci")
+    world.settle()
+    assert [(entry.name, entry.result) for entry in world.status.actions] == [
+        ("ci", Reason.DONE),
+        ("hold", Reason.DONE),
+        ("ci", Reason.REFUSED),
+    ]
+    world.ship(NEXT)
+    world.run(60)
+    world.act(ActionType.HOLD, name="hold")
+    restored(world, "hold")
+    world.settle()
+    assert (world.status.actions[0].name, world.status.actions[0].result) == ("hold", Reason.DONE)
 
 
 def test_an_action_from_before_the_rollout_has_no_effect() -> None:

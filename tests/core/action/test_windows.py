@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from agentrollouts.api.people.freeze import SCHEDULE, FreezeWindow
 from agentrollouts.core.action.windows import InvalidWindow, next_start, reach, starts_around
+from testkit.properties import usually
 
 AMSTERDAM = "Europe/Amsterdam"
 """Its clock is put forward on 2026-03-29 at 02:00, and back on 2026-10-25 at 03:00."""
@@ -166,3 +167,37 @@ def test_the_starts_are_those_of_a_count_from_far_before(
     assert starts.next == counted[-1]
     if len(counted) > 1:
         assert starts.last == counted[-2]
+
+
+@given(
+    st.sampled_from(["30 2 * * *", "15 */3 * * *", "0 9 * * MON-FRI", "45 1 * * SUN", "0 0 29 2 *"]),
+    st.sampled_from(ZONES),
+    st.sampled_from(["2026-03-28", "2026-04-04", "2026-10-24", "2026-11-01", "2028-02-28"]),
+    st.lists(st.integers(0, 3 * 24 * 60), min_size=2, max_size=6),
+)
+@usually(60)
+def test_what_is_remembered_of_a_schedule_is_what_would_be_found(
+    schedule: str, zone: str, day: str, minutes: list[int]
+) -> None:
+    """In any order of times, also around a day on which a clock is put forward or back."""
+    times = [utc(day) + timedelta(minutes=minute) for minute in minutes]
+    remembered = [starts_around(window(schedule, zone=zone), time) for time in times]
+
+    for number, time in enumerate(times, 1):  # the same schedule, written so that nothing is remembered of it
+        fresh = window(f"{'0' * (number + minutes[0] % 40)}{schedule}", zone=zone)
+        assert starts_around(fresh, time) == remembered[number - 1]
+
+
+def test_the_end_of_many_windows_is_what_one_at_a_time_gives() -> None:
+    """The chain goes on as long as one begins before the others are over, from any second of a minute."""
+    hourly = [window(f"{minute} * * * *", 900, "UTC") for minute in (0, 10, 20)]
+    for text, end in (
+        ("2026-11-30T10:00:59", "2026-11-30T10:35"),
+        ("2026-11-30T10:34:59", "2026-11-30T10:35"),
+        ("2026-11-30T10:35", None),
+        ("2026-11-30T10:59:59", None),
+    ):
+        assert reach(hourly, utc(text)) == (utc(end) if end else None)
+    odd = [window("0 * * * *", 630, "UTC")]
+    assert reach(odd, utc("2026-11-30T10:10:29")) == utc("2026-11-30T10:10:30")
+    assert reach(odd, utc("2026-11-30T10:10:30")) is None

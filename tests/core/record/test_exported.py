@@ -1,5 +1,6 @@
 """Exported lines: what they are read as, and what they show that records alone do not."""
 
+import copy
 import json
 from collections.abc import Callable
 from typing import Any, Final
@@ -8,13 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentrollouts.core.record.chain import hash_of
-from agentrollouts.core.record.exported import Line, read_line
+from agentrollouts.core.record.chain import hash_of, sealed
+from agentrollouts.core.record.exported import CutOff, Line, read_line
 from agentrollouts.core.record.stored import Break, Place
 from agentrollouts.core.record.strict_json import read_json
 from agentrollouts.core.record.verify import Known, verify
 from testkit.properties import usually
 from testkit.records import UID, Json, Records, some_records
+from testkit.records import lines_of as lines_in
 
 RECORDS: Final = some_records(3)
 LINE: Final = RECORDS.lines[4]
@@ -42,11 +44,36 @@ def test_a_line_is_read_as_its_place_and_hash() -> None:
         '{"message": "Started"}',
         '{"message": "exports dev.agentrollouts.record.v1", "type": "log"}',
         '["dev.agentrollouts.record.v1"]',
+        "INFO Exported 3 lines of dev.agentrollouts.record.v1",
+        'Exported {"a": 1} as dev.agentrollouts.record.v1',
     ],
 )
 def test_other_lines_of_a_log_are_not_ours(text: str) -> None:
     """The log of a pod has lines of every form."""
     assert read_line(text, "line 1") is None
+
+
+@pytest.mark.parametrize(
+    "before", ["2026-11-30T10:00:00.123456789Z ", "[pod/agentrollouts-0/operator] ", "\t"]
+)
+def test_what_a_tool_puts_before_a_line_does_not_matter(before: str) -> None:
+    """As `kubectl logs` does with `--timestamps`, or `--prefix` for two replicas."""
+    line = read_line(f"{before}{json.dumps(LINE)}\n", "line 5")
+
+    assert line == read_line(json.dumps(LINE), "line 5")
+    assert isinstance(line, Line)
+
+
+@given(st.integers(1, len(json.dumps(LINE)) - 1))
+@usually(100)
+def test_a_line_that_is_cut_off_proves_nothing(length: int) -> None:
+    """Its writer was ended; what is left is no break of the records, wherever it ends."""
+    text = json.dumps({"type": LINE["type"], **LINE})
+
+    assert read_line(text[: len(LINE["type"]) + 10 + length], "line 5") in (
+        CutOff("line 5"),
+        read_line(text, "line 5"),
+    )
 
 
 def without(name: str) -> Callable[[Json], Json]:
@@ -111,10 +138,11 @@ def test_an_integer_that_is_written_as_a_float_is_the_same_number(number: int) -
 
 
 def test_unreadable_lines_are_breaks() -> None:
-    """A line of ours that is cut off, too deep, or has a name twice or a number without end."""
+    """A line of ours that is damaged, too deep, or has a name twice or a number without end."""
     text = json.dumps(LINE)
     for bad in (
-        text[:-20],
+        text.replace('"data":', '"data"', 1),
+        f"{text}{text}",
         text[:-1] + ', "data": ' + "[" * 100_000,
         text[:-1] + ', "id": "x"}',
         text[:-1] + f', "n": {"9" * 5000}' + "}",
@@ -176,6 +204,23 @@ def test_lines_of_others_and_of_removed_records_do_not_matter() -> None:
     verification = verify(left, Known(lines=(*others, *lines_of(RECORDS))))
 
     assert (verification.broken, verification.is_covered) == (None, True)
+
+
+def test_lines_of_a_copy_of_the_cluster_are_named_as_such() -> None:
+    """Two clusters from one backup of etcd have the same uids; the records have nothing of the other one."""
+    forked = copy.deepcopy(RECORDS.objects[-1])
+    forked["spec"]["entries"][-1] = sealed(
+        forked["spec"]["entries"][-1] | {"by": "x"}, forked["spec"]["entries"][-1]["previous"]
+    )
+    text = json.dumps([*lines_in(forked)][-1] | {"source": "/copy/support/support-agent"})
+    other = read_line(text, "line 99")
+    assert isinstance(other, Line)
+
+    broken = verify(RECORDS.objects, Known(lines=(*lines_of(RECORDS), other))).broken
+
+    assert broken is not None
+    assert str(broken).startswith("line 99: ")
+    assert str(broken).endswith("cut off or dropped, or is of cluster copy alone")
 
 
 def test_entries_after_the_last_line_are_not_covered() -> None:

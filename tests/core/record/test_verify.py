@@ -316,8 +316,11 @@ def test_evidence_that_no_entry_names_yet_is_not_covered() -> None:
 
 
 def test_a_head_that_is_nowhere_is_a_break() -> None:
-    """Whether all was rewritten or the newest entries are gone, the sentence says both."""
-    sentence = "is not in the records: they were rewritten, or the newest entries are missing"
+    """Whether all was rewritten, the newest entries are gone, or it is another head, the sentence says it."""
+    sentence = (
+        "is not in the records: they were rewritten, the newest entries are missing, or it is of another "
+        "rollout"
+    )
     for records in (RECORDS.objects[:0], RECORDS.objects, RECORDS.objects[:-1]):
         head = RECORDS.head if len(records) < len(RECORDS.objects) else "sha256:1"
         assert str(verify(records, Known((head,))).broken) == f"head {head}: {sentence}"

@@ -28,6 +28,7 @@ from agentrollouts.core.metrics.queries import Subject, plan_queries
 from agentrollouts.core.record.chain import hash_of, sealed
 from agentrollouts.settings.record import RecordSettings
 from agentrollouts.shell.records.captures import Captures
+from agentrollouts.shell.records.export import Export
 from agentrollouts.shell.records.recorder import Recorder
 from agentrollouts.shell.records.store import RECORD, Records
 from testkit.builders.names import NEW, OLD, START, digest_of
@@ -74,6 +75,17 @@ def a_status(
     state = State.ROLLED_BACK if is_over else State.CANARY
     now = Attempt(number=attempt, state=state, digest=digest_of(NEW), start_time=START)
     return AgentRolloutStatus(attempt=now, record=record)
+
+
+@pytest.mark.parametrize(("before", "after"), [("", "a\n"), ("x\n", "x\na\n"), ('{"specv', '{"specv\na\n')])
+def test_a_line_is_never_added_to_one_that_was_cut_off(before: str, after: str, tmp_path: Path) -> None:
+    """A process was killed, or the disk was full, within a line: the next one begins on its own."""
+    file = tmp_path / "records.jsonl"
+    file.write_text(before)
+
+    Export(io.StringIO()).write_now("a\n", file)
+
+    assert file.read_text() == after
 
 
 def part_of(status: AgentRolloutStatus) -> RecordPart:

@@ -209,6 +209,9 @@ class TakenAction(ApiModel):
     """Name of the action."""
     type: ActionType
     """What was requested."""
+    attempt: Annotated[int, Field(ge=1, le=2_147_483_647)] | None = None
+    """Attempt that it names, so that the same action is not taken again after it was restored from a backup.
+    Absent if it names none."""
     by: Requester
     """Who requested it."""
     time: Time

@@ -9,6 +9,8 @@ from agentrollouts.adapters.cluster.client import Cluster
 from agentrollouts.adapters.cluster.credentials import current_namespace
 from agentrollouts.adapters.cluster.errors import NotFoundError
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
+from agentrollouts.core.record.chain import PREVIOUS
+from agentrollouts.core.record.lineage import of_lineage
 
 KIND: Final = "AgentRolloutRecord"
 _LOOKS: Final = 5
@@ -40,6 +42,8 @@ class Fetched:
     """Entries that are in the status and perhaps not in a record yet."""
     note: str
     """What else to know, as a sentence; empty if there is nothing."""
+    uid: str | None = None
+    """UID of the rollout; None if it is gone."""
 
 
 def fetch_records(rollout: str, namespace: str | None) -> Fetched:
@@ -84,12 +88,19 @@ def _of(rollout: Manifest | None, records: list[Manifest]) -> Fetched:
     if rollout is None:
         return Fetched(tuple(records), None, (), "The rollout is gone, and with it the head.")
     uid, status = rollout["metadata"].get("uid"), _status(rollout)
-    own = tuple(record for record in records if _uid(record) == uid)
-    others = len(records) - len(own)
-    note = f"{others} records are of an earlier rollout of that name; verify them as files." if others else ""
     head, pending = status.get("head"), status.get("unwritten")
     waiting = tuple(pending) if isinstance(pending, list) else ()
-    return Fetched(own, head if isinstance(head, str) and head else None, waiting, note)
+    follows = (entry.get(PREVIOUS) for entry in waiting if isinstance(entry, Mapping))
+    kept = tuple(of_lineage(records, uid, (head, *follows)))
+    notes = []
+    if kept and all(_uid(record) != uid for record in kept):
+        notes.append(
+            f"The rollout was created again with its status (uid {uid}); no record of that uid is there yet."
+        )
+    if others := len(records) - len(kept):
+        are = "record is" if others == 1 else "records are"
+        notes.append(f"{others} {are} of an earlier rollout of that name; verify them as files.")
+    return Fetched(kept, head if isinstance(head, str) and head else None, waiting, " ".join(notes), uid)
 
 
 def _status(rollout: Manifest | None) -> dict[str, Any]:

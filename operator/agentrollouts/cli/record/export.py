@@ -9,8 +9,9 @@ from agentrollouts.adapters.cluster.errors import ClusterError
 from agentrollouts.cli.mistakes import WrongUseError
 from agentrollouts.cli.record.material import Material, gathered
 from agentrollouts.cli.record.verify import BROKEN, WRONG_USE
+from agentrollouts.core.record.lineage import uid_of
 from agentrollouts.core.record.statement import statement
-from agentrollouts.core.record.stored import StoredRecord, read
+from agentrollouts.core.record.stored import StoredRecord, read, shown
 
 
 def run_export_record(options: argparse.Namespace) -> int:
@@ -39,16 +40,18 @@ def _parts(material: Material, attempt: int | None) -> list[StoredRecord]:
     Raises:
         WrongUseError: there is no such attempt, or there are those of several rollouts.
     """
-    found = [read(value, number) for number, value in enumerate(material.records, 1)]
-    stored = {each.place: each for each in found if isinstance(each, StoredRecord)}
-    uids = {each.spec["rolloutUid"] for each in stored.values()}
-    if len(uids) > 1:
+    chains = material.verification.chains
+    if sum(not chain.continues for chain in chains) > 1:
         raise WrongUseError("the records are of several rollouts; give those of one")
-    number = attempt or max((place.attempt for place in stored), default=0)
-    parts = [stored[place] for place in sorted(stored) if place.attempt == number]
-    if not parts:
-        raise WrongUseError(f"there is no record of attempt {number}; there are {_numbers(stored.values())}")
-    return parts
+    found = [read(value, number) for number, value in enumerate(material.records, 1)]
+    stored = {(shown(uid_of(each)), each.place): each for each in found if isinstance(each, StoredRecord)}
+    newest = chains[-1].uid if chains else ""
+    number = attempt or max((place.attempt for uid, place in stored if uid == newest), default=0)
+    for chain in reversed(chains):  # a rollout that was restored can have had an attempt of that number twice
+        parts = [stored[key] for key in sorted(stored) if key[0] == chain.uid and key[1].attempt == number]
+        if parts:
+            return parts
+    raise WrongUseError(f"there is no record of attempt {number}; there are {_numbers(stored.values())}")
 
 
 def _numbers(records: Iterable[StoredRecord]) -> str:

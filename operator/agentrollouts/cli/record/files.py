@@ -15,7 +15,7 @@ import yaml
 from agentrollouts.api.model.text import writable
 from agentrollouts.cli.mistakes import WrongUseError
 from agentrollouts.cli.reading import Loader
-from agentrollouts.core.record.exported import Line, read_line
+from agentrollouts.core.record.exported import CutOff, Line, read_line
 from agentrollouts.core.record.stored import Break
 from agentrollouts.core.record.strict_json import DECODER
 
@@ -52,7 +52,7 @@ def objects_in(text: str) -> list[object]:
     return [each for document in _documents(text) for each in _items(document)]
 
 
-def read_lines(name: str) -> Iterator[Line | Break]:
+def read_lines(name: str) -> Iterator[Line | Break | CutOff]:
     """The exported lines in a log, or in standard input for `-`; other lines are left out.
 
     Raises:

@@ -2,12 +2,16 @@
 
 import argparse
 from dataclasses import dataclass, replace
+from typing import Final
 
 from agentrollouts.cli.mistakes import WrongUseError
 from agentrollouts.cli.record.files import read_lines, read_records
-from agentrollouts.core.record.exported import Line
+from agentrollouts.core.record.exported import CutOff, Line
 from agentrollouts.core.record.stored import KIND, Break
 from agentrollouts.core.record.verify import Known, Verification, verify
+
+SHOWN: Final = 5
+"""Lines of a log that are named because they are cut off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +23,7 @@ class Material:
     unread: tuple[Break, ...] = ()
     """Files and lines that cannot be read."""
     note: str = ""
-    """What else to know, as a sentence."""
+    """What else to know, as sentences, each on a line."""
 
     @property
     def verification(self) -> Verification:
@@ -37,14 +41,15 @@ def gathered(options: argparse.Namespace) -> Material:
     """
     if bool(options.files) == bool(options.rollout):
         raise WrongUseError("give files with records, or --rollout to read them from the cluster")
-    lines, unread = _lines(options.against)
+    lines, unread, note = _lines(options.against)
     known = Known(heads=tuple(options.head), lines=lines, since=options.since)
     if options.rollout:
         from agentrollouts.cli.online.records import fetch_records  # noqa: PLC0415 files need no cluster
 
         stored = fetch_records(options.rollout, options.namespace)
-        known = replace(known, latest=stored.head, pending=stored.pending)
-        material = Material(stored.records, known, unread, stored.note)
+        known = replace(known, latest=stored.head, uid=stored.uid, pending=stored.pending)
+        notes = "\n".join(filter(None, (stored.note, note)))
+        material = Material(stored.records, known, unread, notes)
         if not (stored.records or material.verification.broken):
             raise WrongUseError(f"AgentRollout {options.rollout} has no record yet. {stored.note}".rstrip())
         return material
@@ -57,10 +62,21 @@ def gathered(options: argparse.Namespace) -> Material:
             records += found
     if not (unread or any(isinstance(each, dict) and each.get("kind") == KIND for each in records)):
         raise WrongUseError(f"{', '.join(options.files)}: no AgentRolloutRecord")
-    return Material(tuple(records), known, unread)
+    return Material(tuple(records), known, unread, note)
 
 
-def _lines(names: list[str]) -> tuple[tuple[Line, ...], tuple[Break, ...]]:
-    found = [each for name in names for each in read_lines(name)]
-    lines = tuple(each for each in found if isinstance(each, Line))
-    return lines, tuple(each for each in found if isinstance(each, Break))
+def _lines(names: list[str]) -> tuple[tuple[Line, ...], tuple[Break, ...], str]:
+    """The exported lines of some logs, what is wrong with others, and which were left out, as sentences."""
+    lines: list[Line] = []
+    breaks: list[Break] = []
+    notes: list[str] = []
+    for name in names:
+        found = list(read_lines(name))
+        lines += [each for each in found if isinstance(each, Line)]
+        breaks += [each for each in found if isinstance(each, Break)]
+        notes += [
+            f"{each.name}: is cut off, and was left out." for each in found if isinstance(each, CutOff)
+        ][:SHOWN]
+        if not found:
+            notes.append(f"{name}: has no exported line.")
+    return tuple(lines), tuple(breaks), "\n".join(notes)

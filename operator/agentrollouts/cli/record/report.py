@@ -114,7 +114,7 @@ def _objects(name: str) -> Iterator[Json]:
 def _status(rollouts: Iterable[Json], record: AttemptRecord) -> AgentRolloutStatus | None:
     """The status of the rollout of that record, if this version can read it."""
     for rollout in rollouts:
-        if _part(rollout, "metadata").get("uid") == record.uid:
+        if record.status_of and _part(rollout, "metadata").get("uid") == record.status_of:
             try:
                 status = AgentRolloutStatus.model_validate(rollout.get("status") or {})
             except ValidationError:

@@ -22,11 +22,11 @@ def run_verify_record(options: argparse.Namespace) -> int:
     except (WrongUseError, ClusterError) as error:
         sys.stderr.write(f"{error}\n")
         return WRONG_USE
+    if material.note:
+        print(material.note)
     verification = material.verification
     for sentence in sentences(verification):
         print(sentence)
-    if material.note:
-        print(material.note)
     return code_of(verification)
 
 
@@ -43,6 +43,7 @@ def sentences(verification: Verification) -> Iterator[str]:
         name = f"{'/'.join(filter(None, (chain.namespace, chain.rollout)))} (uid {chain.uid})"
         size = f"{_count(chain.records, 'record')}, {_count(chain.entries, 'entry')}"
         begin = "the first entry of the rollout" if chain.is_whole else "older records are not here"
+        begin = f"continues uid {chain.continues}" if chain.continues else begin
         if chain.broken:
             yield f"{name}: does not hold: {size}"
         else:
@@ -57,6 +58,8 @@ def sentences(verification: Verification) -> Iterator[str]:
 
 def _coverage(chain: Chain) -> str:
     """How far heads and lines prove the chain."""
+    if chain.unmatched == 0 and chain.continued_by:
+        return f"continued by uid {chain.continued_by}"
     if chain.unmatched == 0:
         return f"compared with the head {chain.head}"
     if chain.unmatched < chain.entries:

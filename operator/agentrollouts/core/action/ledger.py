@@ -56,6 +56,7 @@ def entry_of(
         uid=metadata.uid,
         name=metadata.name,
         type=spec.type,
+        attempt=spec.attempt,
         by=spec.requested_by,
         time=now,
         result=result,

@@ -17,6 +17,8 @@ from agentrollouts.core.action.hooks import HOOK_FACTS
 from agentrollouts.core.action.ledger import (
     FULL,
     LOOKED_AT,
+    ON_THE_WAY,
+    SUCCESSFUL,
     entry_of,
     event_of,
     has_begun,
@@ -123,6 +125,7 @@ def _order(
 def _taken(action: AgentRolloutAction, requests: Requests, desk: Desk) -> Requests:
     status = requests.status
     _require_current(action, status, desk.rollout)
+    _require_new(action, status)
     unproved = desk.authority.unproved
     if desk.is_proved is not True and _needs_proof(action.spec.type, status, unproved):
         if desk.is_proved is None:
@@ -193,6 +196,19 @@ def _require_current(action: AgentRolloutAction, status: AgentRolloutStatus, rol
         raise Refused(f"attempt {spec.attempt} is over{outcome}", Reason.STALE)
     if attempt.state in ENDS and spec.type is not ActionType.ROLL_BACK:
         raise Refused(f"attempt {spec.attempt} is over: {attempt.state}", Reason.STALE)
+
+
+def _require_new(action: AgentRolloutAction, status: AgentRolloutStatus) -> None:
+    """An action that was restored from a backup has another uid, and the name of one that was taken."""
+    spec = action.spec
+    if spec.type in UNLIMITED or spec.attempt is None:
+        return  # a rollback that names the wrong release is refused anyway, and a right one never
+    same = (action.metadata.name, spec.type, spec.attempt)
+    entries = (each for each in status.actions if (each.name, each.type, each.attempt) == same)
+    earlier = next((each for each in entries if each.result in SUCCESSFUL | ON_THE_WAY), None)
+    if earlier:
+        when = f"{earlier.time:%Y-%m-%d %H:%M:%S} UTC"
+        raise Refused(f"an action of this name was taken at {when}; create one of another name", Reason.STALE)
 
 
 def _is_about_rest(action: AgentRolloutAction, number: int, status: AgentRolloutStatus) -> bool:

@@ -4,6 +4,7 @@ A schedule runs once on the day that has its time twice, at the first of the two
 have it, when the clock is put forward.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -18,6 +19,9 @@ LONGEST_SHIFT: Final = timedelta(hours=3)
 """More than any time zone puts its clock forward or back."""
 MOST_LINKS: Final = 32
 """Windows that follow each other without a gap are looked through so far; the rest later."""
+MOST_KNOWN: Final = 64
+"""Pairs of starts that are remembered of one schedule: more than there are links."""
+_NEVER: Final = datetime.min.replace(tzinfo=UTC)
 UTC_NAME: Final = "UTC"
 """Time zone of a schedule that names none."""
 _MINUTE: Final = timedelta(minutes=1)
@@ -31,6 +35,10 @@ class Starts(NamedTuple):
     next: datetime | None
     """After it."""
 
+    def are_around(self, minute: datetime) -> bool:
+        """Whether they are the same for another minute: the window begins at no time between the two."""
+        return (self.last is None or self.last <= minute) and (self.next is None or minute < self.next)
+
 
 class InvalidWindow(Exception):  # noqa: N818 an answer, not an error
     """Why a window cannot be read."""
@@ -42,14 +50,32 @@ def reach(windows: Iterable[FreezeWindow], now: datetime) -> datetime | None:
     Raises:
         InvalidWindow: one cannot be read.
     """
-    windows, end = tuple(windows), now
-    for _ in range(MOST_LINKS):
-        ends = (_end_at(window, end) for window in windows)
-        further = max((each for each in ends if each is not None), default=end)
-        if further <= end:
-            break
-        end = further
-    return end if end > now else None
+    found = _reaches(tuple(windows), _minute_of(now))
+    if isinstance(found, str):
+        raise InvalidWindow(found)
+    first, end = found
+    return end if first > now else None
+
+
+@lru_cache(maxsize=1024)
+def _reaches(windows: tuple[FreezeWindow, ...], minute: datetime) -> tuple[datetime, datetime] | str:
+    """Where the windows end that have begun by that minute, and those that follow; or why that is unknown.
+
+    Once for all rollouts in a minute: hundreds of freezes with many windows each would take seconds.
+    """
+    ends = [minute]
+    try:
+        while len(ends) <= MOST_LINKS and (further := _furthest(windows, ends[-1])) > ends[-1]:
+            ends.append(further)
+    except InvalidWindow as invalid:
+        return str(invalid)
+    return ends[min(1, len(ends) - 1)], ends[-1]
+
+
+def _furthest(windows: tuple[FreezeWindow, ...], time: datetime) -> datetime:
+    """The latest end of those that have begun by that time; the time itself if all are over."""
+    ends = (_end_at(window, time) for window in windows)
+    return max((each for each in ends if each is not None), default=time)
 
 
 def next_start(windows: Iterable[FreezeWindow], now: datetime) -> datetime | None:
@@ -68,10 +94,31 @@ def starts_around(window: FreezeWindow, now: datetime) -> Starts:
     Raises:
         InvalidWindow: it cannot be read.
     """
-    found = _found(window.schedule, window.time_zone or UTC_NAME, now.replace(second=0, microsecond=0))
+    schedule, zone, minute = window.schedule, window.time_zone or UTC_NAME, _minute_of(now)
+    known = _known(schedule, zone)
+    place = bisect_right(known, minute, key=_begin)
+    if place and known[place - 1].are_around(minute):
+        return known[place - 1]
+    found = _found(schedule, zone, minute)
     if isinstance(found, str):
         raise InvalidWindow(found)
+    known.insert(place, found)
+    del known[:-MOST_KNOWN]
     return found
+
+
+@lru_cache(maxsize=4096)
+def _known(schedule: str, time_zone: str) -> list[Starts]:  # noqa: ARG001 the key of what it remembers
+    """What was found of a schedule, in order; it grows with the times that are looked at."""
+    return []
+
+
+def _begin(starts: Starts) -> datetime:
+    return starts.last or _NEVER
+
+
+def _minute_of(time: datetime) -> datetime:
+    return time.replace(second=0, microsecond=0)
 
 
 def _end_at(window: FreezeWindow, time: datetime) -> datetime | None:

@@ -1,12 +1,13 @@
 """Reads exported lines: the copies of entries that a log store keeps, one CloudEvents object per line.
 
-A log can hold anything else between them, also lines of other rollouts. A line proves what it contains: its
-`id` is the hash of its entry.
+A log can hold anything else between them, also lines of other rollouts, and before each line what a tool puts
+there: a time, or the name of a pod. A line proves what it contains: its `id` is the hash of its entry.
 """
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from json import JSONDecodeError
 from typing import Any, Final
 
 from agentrollouts.core.record.chain import HASH
@@ -35,27 +36,51 @@ class Line:
     uid: str
     place: Place
     hash: str
+    cluster: str = field(default="", compare=False)
+    """Name of the cluster that wrote it, by its `source`."""
 
 
-def read_line(text: str, name: str) -> Line | Break | None:
+@dataclass(frozen=True, slots=True)
+class CutOff:
+    """A line that ends too early: its writer was ended, or the disk was full. It proves nothing."""
+
+    name: str
+    """Where it is."""
+
+
+def read_line(text: str, name: str) -> Line | Break | CutOff | None:
     """The exported entry in a line of a log; None if the line is something else, or what is wrong with it.
 
     Args:
         text: The line.
         name: What to call it.
     """
-    if TYPE not in text:
+    written = text[text.find("{") :].strip() if "{" in text else ""
+    if f'"{TYPE}"' not in written:
         return None
     try:
-        event = read_json(text)
+        event = read_json(written)
     except (ValueError, RecursionError) as error:
-        return Break(name, None, f"cannot be read: {shown(str(error))}")
+        return CutOff(name) if _is_cut_off(written, error) else _unreadable(name, error)
     if not isinstance(event, dict) or event.get("type") != TYPE:
         return None
     problem, place = next(_problems(event), None), _place(event.get("subject"))
     if problem or place is None:
         return Break(name, None, problem or "subject: must be <attempt>/<part>/<sequence>")
-    return Line(name, event["rolloutuid"], place, event["id"])
+    source = event.get("source")
+    cluster = source.split("/")[1] if isinstance(source, str) and source.startswith("/") else ""
+    return Line(name, event["rolloutuid"], place, event["id"], shown(cluster))
+
+
+def _is_cut_off(text: str, error: Exception) -> bool:
+    """Whether a text is the beginning of an object: a whole one ends with its brace."""
+    if not isinstance(error, JSONDecodeError) or error.msg == "Extra data":
+        return False
+    return not text.endswith("}") or error.pos >= len(text) or error.msg.startswith("Unterminated string")
+
+
+def _unreadable(name: str, error: Exception) -> Break:
+    return Break(name, None, f"cannot be read: {shown(str(error))}")
 
 
 def _problems(event: Mapping[str, Any]) -> Iterator[str]:

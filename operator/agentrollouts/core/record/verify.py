@@ -8,12 +8,13 @@ from elsewhere, a chain that was rewritten to its end, or whose newest entries a
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Final
 
 from agentrollouts.core.record.attempts import attempt_breaks, early_evidence
-from agentrollouts.core.record.chain import HASH, IDENTITY, PREVIOUS, hash_of, identity_of
+from agentrollouts.core.record.chain import HASH, IDENTITY, PREVIOUS, identity_of
 from agentrollouts.core.record.exported import Line
+from agentrollouts.core.record.lineage import depth, predecessors, uid_of, without_copies
 from agentrollouts.core.record.stored import (
-    UNHASHABLE,
     Break,
     Place,
     StoredRecord,
@@ -32,6 +33,9 @@ class Known:
     """Hashes of entries that were once the newest."""
     latest: str | None = None
     """Hash of the newest entry, which no other can follow."""
+    uid: str | None = None
+    """UID of the rollout that names it. A rollout that was restored names a head of an earlier uid, whose
+    records can have more entries. None if it is not known."""
     lines: Sequence[Line] = ()
     """Exported lines, also those of other rollouts."""
     pending: Sequence[object] = ()
@@ -41,6 +45,9 @@ class Known:
 
 
 NOTHING = Known()
+ABSENT: Final = (
+    "is not in the records: they were rewritten, the newest entries are missing, or it is of another rollout"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +63,12 @@ class Chain:
     """Where the chain begins: it holds from there on, unless it is broken."""
     last: Place
     is_whole: bool
-    """Whether that is the first entry of the rollout. Otherwise the records before are gone."""
+    """Whether that is the first entry of the rollout. Otherwise the records before are gone, or of the uid
+    that it continues."""
+    continues: str
+    """Earlier uid whose records it continues: the rollout was restored with its status. Empty without one."""
+    continued_by: str
+    """Later uid whose records continue it. Empty without one."""
     head: str
     """Hash of the newest entry."""
     unmatched: int
@@ -92,7 +104,11 @@ def verify(records: Iterable[object], known: Known = NOTHING) -> Verification:
     """
     found = [read(value, number) for number, value in enumerate(records, 1)]
     stored = sorted((each for each in found if isinstance(each, StoredRecord)), key=_order)
-    chains = tuple(_chain(_distinct(group), known) for _, group in groupby(stored, key=_uid))
+    groups = [without_copies(group, lambda record: record.spec) for _, group in groupby(stored, key=uid_of)]
+    before = predecessors(groups)
+    groups.sort(key=lambda group: depth(uid_of(group[0]), before))
+    begins = frozenset(group[0].spec[PREVIOUS] for group in groups)
+    chains = tuple(_chain(group, known, before, begins) for group in groups)
     breaks = [
         *(each for each in found if isinstance(each, Break)),
         *(chain.broken for chain in chains if chain.broken),
@@ -101,54 +117,46 @@ def verify(records: Iterable[object], known: Known = NOTHING) -> Verification:
     return Verification(chains, breaks[0] if breaks else None)
 
 
-def _uid(record: StoredRecord) -> str:
-    return str(record.spec["rolloutUid"])
+def _order(record: StoredRecord) -> tuple[str, Place, int]:
+    return uid_of(record), record.place, len(record.entries)
 
 
-def _order(record: StoredRecord) -> tuple[str, Place]:
-    return _uid(record), record.place
+def _chain(
+    records: Sequence[StoredRecord], known: Known, before: Mapping[str, str], begins: frozenset[str]
+) -> Chain:
+    """What holds of the records of one uid, which are in order.
 
-
-def _distinct(records: Iterable[StoredRecord]) -> list[StoredRecord]:
-    """The records without repetitions: the same file can be given twice."""
-    distinct: list[StoredRecord] = []
-    for record in records:
-        if not distinct or distinct[-1].place != record.place or not _are_equal(distinct[-1], record):
-            distinct.append(record)
-    return distinct
-
-
-def _are_equal(one: StoredRecord, other: StoredRecord) -> bool:
-    try:
-        return hash_of({"spec": one.spec}) == hash_of({"spec": other.spec})
-    except UNHASHABLE:
-        return False
-
-
-def _chain(records: Sequence[StoredRecord], known: Known) -> Chain:
-    """What holds of the records of one uid, which are in order."""
+    Args:
+        records: The records.
+        known: What is known besides them.
+        before: The uid that each uid continues.
+        begins: What the first record of each uid follows: a head as good as that of the later uid.
+    """
     first, last = records[0], records[-1]
-    lines = [line for line in known.lines if line.uid == _uid(first)]
+    uid, continues = uid_of(first), before.get(uid_of(first), "")
+    lines = [line for line in known.lines if line.uid == uid]
     places = {entry[HASH]: place for record in records for place, entry in record.placed}
     trail = [entry[HASH] for record in records for entry in record.entries]
     trail += _following(known.pending, trail[-1])
-    trusted = {*known.heads, known.latest, *(line.hash for line in lines)}
+    trusted = {*known.heads, known.latest, *(line.hash for line in known.lines), *begins}
     breaks = (
         *_link_breaks(records),
         *_naming_breaks(records),
         *attempt_breaks(records),
         *_line_breaks(lines, first.place, places, frozenset(trail)),
-        *_end_breaks(records, trail, known),
+        *_end_breaks(records, trail, known, is_first=not continues),
     )
     return Chain(
         namespace=first.namespace,
         rollout=shown(first.spec["rollout"]),
-        uid=shown(_uid(first)),
+        uid=shown(uid),
         records=len(records),
         entries=sum(len(record.entries) for record in records),
         first=first.place,
         last=last.place,
         is_whole=first.spec[PREVIOUS] == "",
+        continues=shown(continues),
+        continued_by=shown(next((later for later, earlier in before.items() if earlier == uid), "")),
         head=shown(trail[-1]),
         unmatched=next((index for index, each in enumerate(reversed(trail)) if each in trusted), len(trail)),
         uncovered=tuple(early_evidence(records)),
@@ -194,11 +202,15 @@ def _line_breaks(
     lines: Sequence[Line], first: Place, places: Mapping[str, Place], trail: frozenset[str]
 ) -> Iterator[Break]:
     """The lines whose entry the records have not, or have elsewhere; those from before the first are old."""
+    is_mixed = (
+        len({line.cluster for line in lines}) > 1
+    )  # one cluster can be a copy of the other, uids included
     for line in lines:
         place = places.get(line.hash)
         entry = f"entry {line.place.sequence} of {line.place}"
         if place is None and line.hash not in trail and line.place >= first:
             lost = "is not in the records: a record was rewritten, cut off or dropped"
+            lost += f", or is of cluster {line.cluster} alone" if is_mixed else ""
             yield Break(line.name, None, f"{entry} {lost}")
         if place is not None and place != line.place:
             yield Break(
@@ -206,12 +218,14 @@ def _line_breaks(
             )
 
 
-def _end_breaks(records: Sequence[StoredRecord], trail: Sequence[str], known: Known) -> Iterator[Break]:
+def _end_breaks(
+    records: Sequence[StoredRecord], trail: Sequence[str], known: Known, *, is_first: bool
+) -> Iterator[Break]:
     """A chain that begins too late, or continues behind the newest entry."""
     first, last = records[0], records[-1]
-    if known.since is not None and first.place > Place(known.since, 1):
+    if known.since is not None and is_first and first.place > Place(known.since, 1):
         yield Break(first.name, None, f"begins with {first.place}; the records before it are missing")
-    if known.latest in trail[:-1]:
+    if known.latest in trail[:-1] and known.uid in {None, uid_of(first)}:
         count = len(trail) - 1 - trail.index(known.latest)
         yield Break(
             last.name, None, f"{count} {'entry follows' if count == 1 else 'entries follow'} the head"
@@ -225,8 +239,7 @@ def _head_breaks(records: Sequence[StoredRecord], known: Known) -> Iterator[Brea
     hashes |= {following for end in ends for following in _following(known.pending, end)}
     for head in (*known.heads, *filter(None, (known.latest,))):
         if head not in hashes:
-            what = "is not in the records: they were rewritten, or the newest entries are missing"
-            yield Break(f"head {shown(head)}", None, what)
+            yield Break(f"head {shown(head)}", None, ABSENT)
 
 
 def _following(pending: Iterable[object], end: str) -> list[str]:

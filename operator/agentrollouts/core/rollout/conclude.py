@@ -73,6 +73,7 @@ from agentrollouts.core.workload.template import workload_name
 
 def conclude(upshot: Upshot) -> Decision:
     """Turn what a move comes to into a decision."""
+    upshot = replace(upshot, status=_with_fate(upshot.situation, upshot.status))
     s, move, progress, hooks = upshot.situation, upshot.move, upshot.progress, upshot.hooks
     questions, pods, reads = poll(s.analysis, upshot.status), _workloads(s, move), hooks.reads(upshot.status)
     is_polled = questions is not None or is_progressing(upshot.status)  # none between two segments
@@ -108,6 +109,19 @@ def conclude(upshot: Upshot) -> Decision:
         creations=tuple(hooks.creations()),
         calls=tuple(hooks.calls()),
         expired=expired(s.obs.answered, s.obs.rollout),
+    )
+
+
+def _with_fate(s: Situation, status: AgentRolloutStatus) -> AgentRolloutStatus:
+    """With whether stable can be rolled back with its group. `Ready` may have something else to say."""
+    group = status.group
+    if group is None or is_progressing(status):  # an attempt changes nothing in it, until it is over
+        return status
+    before, stable = s.status.stable, status.stable
+    is_same = before is not None and stable is not None and before.digest == stable.digest
+    is_stuck = is_same and idle.stuck_stable(s) is not None
+    return (
+        status if is_stuck == group.is_stuck else status.copy_with(group=group.copy_with(is_stuck=is_stuck))
     )
 
 

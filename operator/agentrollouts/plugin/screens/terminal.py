@@ -5,6 +5,7 @@ markup in it, and control characters, which terminals obey, are replaced.
 """
 
 import os
+import select
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -36,6 +37,18 @@ def console(file: TextIO | None = None) -> Console:
 def is_screen(out: Console) -> bool:
     """Whether lines can be drawn again, and have a width; FORCE_COLOR makes no screen of a file."""
     return out.is_terminal and not out.is_dumb_terminal and out.file.isatty()
+
+
+def require_reader() -> None:
+    """Raise `BrokenPipeError` if no one reads the output anymore, also while there is nothing to write."""
+    try:
+        output = sys.stdout.fileno()
+    except (OSError, AttributeError):  # no file, or none at all
+        return
+    poll = select.poll()
+    poll.register(output, 0)  # errors are always reported
+    if any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0)):
+        raise BrokenPipeError
 
 
 def has_utf8(out: Console) -> bool:

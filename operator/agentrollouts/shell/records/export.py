@@ -8,6 +8,7 @@ import json
 import logging
 import sys
 from collections.abc import Iterable, Mapping
+from os import SEEK_END
 from pathlib import Path
 from threading import Lock
 from typing import Any, Final, NamedTuple, TextIO
@@ -69,7 +70,20 @@ class Export:
             if file is None:
                 return
             try:
+                begin = "\n" if _is_cut_off(file) else ""
                 with file.open("a", encoding="utf-8") as target:
-                    target.write(text)
+                    target.write(f"{begin}{text}")
             except OSError as error:
                 logger.warning("Failed to append to the file of records %s: %s", file, error.strerror)
+
+
+def _is_cut_off(file: Path) -> bool:
+    """Whether a file ends within a line: a process was ended there, or the disk was full."""
+    try:
+        if not file.is_file() or file.stat().st_size == 0:  # a pipe has no end to look at
+            return False
+        with file.open("rb") as target:
+            target.seek(-1, SEEK_END)
+            return target.read() != b"\n"
+    except OSError:  # it can be written and not be read
+        return False

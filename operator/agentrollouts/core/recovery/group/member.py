@@ -70,14 +70,13 @@ def member_of(name: str, group: str | None, status: AgentRolloutStatus) -> Membe
     """
     if group is None or status.group is None or status.group.name != group:
         return None
-    ready = next((condition.reason for condition in status.conditions if condition.type == "Ready"), None)
     return Member(
         name,
         status.group.since,
         _serving(status),
         _canary(status),
         tuple(_harms(status)),
-        is_stuck=status.stable is None or ready == Reason.NO_HEALTHY_TARGET,
+        is_stuck=status.stable is None or status.group.is_stuck,
     )
 
 

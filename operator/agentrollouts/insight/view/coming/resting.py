@@ -70,7 +70,7 @@ def _alone(rollout: AgentRollout) -> Iterator[Next]:
     """What follows if stable fails while it serves alone."""
     status, spec = rollout.status, rollout.spec
     harm, off = alone_if(rollout, {OnFail.ROLL_BACK}), alone_if(rollout, {OnFail.SWITCH_OFF})
-    is_stuck = state_of(status) == Reason.NO_HEALTHY_TARGET
+    is_stuck = state_of(status) == Reason.NO_HEALTHY_TARGET or bool(status.group and status.group.is_stuck)
     if status.stable and ((harm and spec.watch) or is_stuck):
         sentence = f"{status.stable.release} is rolled back to the newest healthy release before it"
         condition = "once that is possible" if is_stuck else f"immediately if {harm}"
