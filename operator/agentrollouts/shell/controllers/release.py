@@ -176,7 +176,7 @@ class ReleaseController:
         written = Written()
         if decision.status is not None and (problem is None or before is not None):
             written = await self._actor.statuses.replace(manifest, decision.status.to_json())
-            if written.is_done:
+            if written.is_new:
                 self._actor.send_events(manifest, decision.events)
         self._conclude(key, obs, decision)
         wait = earliest(seconds_until(obs.now, decision.wake_at), written.again)

@@ -111,7 +111,7 @@ class RolloutController:
         if self._actor.recorder is not None:
             self._actor.recorder.note(key, manifest, status, decision.evidence)
         is_done = not pause and problem is None
-        is_to_be_said = saying is None and written.is_done
+        is_to_be_said = saying is None and written.is_new
         events = decision.events if is_to_be_said else filter(_is_restoration, decision.events)
         self._actor.send_events(manifest, self._what_happened(tuple(events), is_done=is_done))
         await self._actor.replies.send(decision.answers if written.is_done else ())
@@ -195,7 +195,7 @@ class RolloutController:
 
     async def _say(self, manifest: Manifest, obs: Observation, decision: Decision) -> Written:
         written = await self._persist(manifest, obs, decision)
-        if written.is_done:
+        if written.is_new:
             self._actor.send_events(manifest, self._what_happened(decision.events, is_done=False))
         return written
 
@@ -205,7 +205,7 @@ class RolloutController:
         written = await self._actor.statuses.replace(
             manifest, decision.status.to_json(), is_news=decision.is_news, is_minor=decision.is_minor
         )
-        if written.is_done:
+        if written.is_new:
             self._measure(obs.status, decision.status)
         return written
 

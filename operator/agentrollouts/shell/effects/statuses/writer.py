@@ -60,6 +60,8 @@ class Written(NamedTuple):
     """Whether the API server has it; else it is held back."""
     again: float | None = None
     """Seconds after which to decide again; None if nothing but a change calls for it."""
+    is_new: bool = True
+    """Whether it was written now; else it is held back, or was written before and not stored whole."""
 
 
 class _Failure(NamedTuple):
@@ -117,10 +119,10 @@ class Statuses:
         status = with_fields_of_others(manifest["kind"], manifest.get("status") or {}, status)
         digest = hash(json.dumps(status, sort_keys=True))
         if self._pace.is_stored(key, digest, version):
-            return Written()
+            return Written(is_new=False)
         burst = AT_ONCE if is_minor else INCOMPLETE if key in self._dropped else None
         if left := self._pace.left(key, digest, burst=burst):
-            return Written(is_done=False, again=left)
+            return Written(is_done=False, again=left, is_new=False)
         try:
             written, is_whole = await self._written(manifest, status)
         except ConflictError:
