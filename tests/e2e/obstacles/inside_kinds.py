@@ -12,15 +12,16 @@ import pytest
 
 from agentrollouts.adapters.cluster.resources import KINDS, Ref
 from agentrollouts.api.names import API_VERSION
+from sandbox.agents.endpoints import a_service
 from sandbox.operator import OperatorProcess
 from sandbox.programs.controlplane import ADMIN
 from sandbox.stack import Stack
 from tests.e2e.api import Api, Manifest
-from tests.e2e.manifests import FIRST, a_release, a_rollout
+from tests.e2e.manifests import FIRST, a_release, a_rollout, routed, service_of
 from tests.e2e.scene import HALF, SECOND, condition_of
 from tests.e2e.witness import eventually
 
-NAMESPACES: Final = [f"team-{number}" for number in range(1, 17)]
+NAMESPACES: Final = [f"team-{number}" for number in range(1, 21)]
 """Enough for all tests; each takes the next ones."""
 FREE: Final = iter(NAMESPACES)
 BY_FLAG: Final[Manifest] = {"featureFlag": {}}
@@ -60,10 +61,15 @@ class Team:
         """An object of the namespace."""
         return Ref(kind, self.namespace, name)
 
-    def ships(self, version: str, **spec: object) -> None:
+    def ships(self, version: str, traffic: Manifest | None = None) -> None:
         """Make a release and request it."""
-        self.api.apply(a_release(self.namespace, "agent", version))
-        self.api.apply(a_rollout(self.namespace, "agent", f"agent-{version}", phases=HALF, **spec))
+        is_routed = "httpRoute" in (traffic or {})
+        if is_routed:
+            self.api.apply(*a_service(self.namespace, service_of(f"agent-{version}")))
+        self.api.apply(a_release(self.namespace, "agent", version, service=is_routed))
+        self.api.apply(
+            a_rollout(self.namespace, "agent", f"agent-{version}", phases=HALF, traffic=traffic or {})
+        )
 
     @property
     def status(self) -> Manifest:
@@ -80,17 +86,19 @@ class Team:
         found = json.loads(self.api.get(self.of("ConfigMap", "agent-traffic"))["data"]["split.json"])
         return tuple(side["weight"] if side else 0 for side in (found["stable"], found["canary"]))
 
-    def in_canary(self, **spec: object) -> None:
+    def in_canary(self, traffic: Manifest | None = None) -> None:
         """The second release has half of the traffic."""
-        self.ships(FIRST, **spec)
+        self.ships(FIRST, traffic)
         self.comes_to("Healthy")
-        self.ships(SECOND, **spec)
+        self.ships(SECOND, traffic)
         self.comes_to("Canary", "Held")
         eventually("half", lambda: self.split() == (50, 50))
 
-    def reverts(self, **spec: object) -> None:
+    def reverts(self, traffic: Manifest | None = None) -> None:
         """Git requests the first release again."""
-        self.api.apply(a_rollout(self.namespace, "agent", f"agent-{FIRST}", phases=HALF, **spec))
+        self.api.apply(
+            a_rollout(self.namespace, "agent", f"agent-{FIRST}", phases=HALF, traffic=traffic or {})
+        )
 
     def act(self, kind: str) -> Ref:
         """An action of an administrator about the attempt."""
@@ -105,6 +113,11 @@ class Team:
             }
         )
         return Ref.of(made)
+
+
+def by_route(team: Team) -> Manifest:
+    """Traffic by a route without a gateway."""
+    return dict(routed(team.namespace, statusless=True))
 
 
 def crd_of(kind: str) -> Ref:
@@ -222,22 +235,30 @@ def test_rollouts_whose_kind_was_deleted_start_over_with_what_was_healthy(stack:
 
 
 @pytest.mark.usefixtures("operator")
-def test_a_kind_of_others_goes_and_comes_back_in_mid_canary(stack: Stack) -> None:
+@pytest.mark.parametrize(
+    ("kind", "reason"), [("FeatureFlag", "FeatureFlagMissing"), ("HTTPRoute", "GatewayAPIMissing")]
+)
+def test_a_kind_of_others_goes_and_comes_back_in_mid_canary(stack: Stack, kind: str, reason: str) -> None:
     """`Ready` names what is missing; the object is there again seconds after its kind, also at rest."""
     canary, resting = Team(stack), Team(stack)
-    canary.in_canary(traffic=BY_FLAG)
-    resting.ships(FIRST, traffic=BY_FLAG)
+    traffic = {team: BY_FLAG if kind == "FeatureFlag" else by_route(team) for team in (canary, resting)}
+    canary.in_canary(traffic=traffic[canary])
+    resting.ships(FIRST, traffic=traffic[resting])
     resting.comes_to("Healthy")
-    definition = removed(stack, "FeatureFlag")
+    before = canary.api.get(canary.of(kind, "agent"))["spec"]
+    definition = removed(stack, kind)
     for team in (canary, resting):
-        eventually("it is said", lambda team=team: reason_of(team, "TrafficApplied") == "FeatureFlagMissing")  # type: ignore[misc]
+        eventually("it is said", lambda team=team: reason_of(team, "TrafficApplied") == reason)  # type: ignore[misc]
     restored(stack, definition)
     for team in (canary, resting):
-        eventually("the flag is back", lambda team=team: team.api.find(team.of("FeatureFlag", "agent")))  # type: ignore[misc]
-    canary.reverts(traffic=BY_FLAG)
+        eventually("it is back", lambda team=team: team.api.find(team.of(kind, "agent")))  # type: ignore[misc]
+    assert canary.api.get(canary.of(kind, "agent"))["spec"] == before
+    canary.reverts(traffic=traffic[canary])
     canary.comes_to("Verifying", "RolledBack")
-    disable(canary)
-    eventually("it is watched again", lambda: is_restored(canary))
+    after = canary.api.get(canary.of(kind, "agent"))["spec"]
+    assert after != before
+    canary.api.replace(canary.api.get(canary.of(kind, "agent")) | {"spec": before})
+    eventually("it is watched", lambda: canary.api.get(canary.of(kind, "agent"))["spec"] == after)
 
 
 def without(definition: Manifest, *fields: str) -> Manifest:
