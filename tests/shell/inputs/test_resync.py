@@ -39,10 +39,12 @@ class Unsteady(FakeApiServer):
         super().__init__()
         self.failures = failures
         self.unserved = unserved
+        self.lists: list[str] = []
 
     async def list(self, kind: str, namespace: str | None = None, labels: object = None) -> list[Manifest]:
         """All of a kind."""
         assert labels is None or labels == {LABEL_MANAGED_BY: FIELD_MANAGER}
+        self.lists.append(kind)
         if self.failures:
             self.failures -= 1
             raise UnavailableError("not now")
@@ -207,11 +209,11 @@ def test_when_a_kind_comes_back_every_rollout_is_looked_at(is_known_by: str) -> 
             api.unserved = "HTTPRoute"
         else:
             desk.cache.unserved.add("HTTPRoute")
-        listing, since = asyncio.create_task(desk.resync.anew("HTTPRoute", None)), len(api.reads)
+        listing, since = asyncio.create_task(desk.resync.anew("HTTPRoute", None)), len(api.lists)
         if is_known_by == "a list":
             await pass_time(600)
             assert (listing.done(), len(desk.queue)) == (False, 0)
-            assert len(api.reads) - since <= 600 / MISSING_PAUSE + 1
+            assert 600 / MISSING_PAUSE <= len(api.lists) - since <= 600 / MISSING_PAUSE + 1
             api.unserved = ""
         async with asyncio.timeout(MISSING_PAUSE):
             await listing
@@ -219,6 +221,29 @@ def test_when_a_kind_comes_back_every_rollout_is_looked_at(is_known_by: str) -> 
         desk.queue.done(rollout)
         await desk.resync.anew("HTTPRoute", None)
         assert len(desk.queue) == 0
+
+    run(scenario())
+
+
+def test_a_missing_kind_is_looked_for_once_for_all_namespaces() -> None:
+    """However many there are, each has its watch within seconds once the kind is there."""
+    namespaces = [f"team-{number}" for number in range(20)]
+
+    async def scenario() -> None:
+        api = Unsteady(unserved="FeatureFlag")
+        desk = Desk(api, *namespaces)
+        flag = desk.api.put(
+            an_object(Ref("FeatureFlag", "team-7", "one"), **{LABEL_MANAGED_BY: FIELD_MANAGER})
+        )
+        await desk.resync.fill()
+        since = len(api.lists)
+        listing = [asyncio.create_task(desk.resync.anew("FeatureFlag", each)) for each in namespaces]
+        await pass_time(600)
+        assert 600 / MISSING_PAUSE <= len(api.lists) - since <= 600 / MISSING_PAUSE + len(namespaces)
+        api.unserved = ""
+        async with asyncio.timeout(2 * MISSING_PAUSE + 1):
+            await asyncio.gather(*listing)
+        assert desk.cache.get(Ref.of(flag)) == flag
 
     run(scenario())
 

@@ -115,6 +115,8 @@ class Resync:
         self._lower: dict[tuple[str, str | None], float] = {}
         """Since when the API server has lower versions of a kind than those that were seen."""
         self._turns = defaultdict[str | None, asyncio.Lock](asyncio.Lock)
+        self._looks = defaultdict[str, asyncio.Lock](asyncio.Lock)
+        """For each kind, whether it is looked for after a pause."""
 
     async def fill(self) -> None:
         """List everything; tried until it succeeds, at least for one namespace."""
@@ -155,7 +157,9 @@ class Resync:
                     logger.warning("%s; it is looked for until it is there", error)
                 self._cache.unserved.add(kind)
             if kind in self._cache.unserved:
-                await asyncio.sleep(MISSING_PAUSE * max(1, len(self._namespaces)))
+                async with self._looks[kind]:  # the watches of all namespaces take turns
+                    if kind in self._cache.unserved:
+                        await asyncio.sleep(MISSING_PAUSE)
             else:
                 version = self._versions.pop((kind, namespace), "")
         return version
