@@ -21,7 +21,7 @@ ATTEMPTS: Final = 60
 
 def with_its_writer(manifest: Manifest) -> Manifest:
     """A snapshot with the facts that are written on it, and that the operator has written them."""
-    facts = {f"f:{key}": {} for key in manifest["metadata"].get("annotations") or {}}
+    facts: dict[str, Manifest] = {f"f:{key}": {} for key in manifest["metadata"].get("annotations") or {}}
     if manifest["kind"] != "ConfigMap" or not facts:
         return manifest
     fields = {"f:metadata": {"f:annotations": facts}}
