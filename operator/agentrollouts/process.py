@@ -36,7 +36,7 @@ async def start(settings: kopf.OperatorSettings, memo: Any, **_: object) -> None
         intake = await operator.start()
     except ClusterError as error:
         raise kopf.PermanentError(str(error)) from None
-    watch.configure(settings, watcher.settings.namespaces)
+    watch.configure(settings)
     watch.register(kopf.get_default_registry(), intake, operator.lists)
 
 

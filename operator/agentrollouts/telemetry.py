@@ -46,6 +46,13 @@ class _Now:
             "agentrollouts_rollbacks_blocked",
             "Rollouts whose rollback is refused or undone, so that the bad release keeps traffic",
         )
+        self.unwritten = gauge(
+            "agentrollouts_statuses_unwritten", "Objects whose newest status the API server does not store"
+        )
+        self.incomplete = gauge(
+            "agentrollouts_statuses_incomplete",
+            "Objects of whose status the API server does not store every field, as its CRDs are older",
+        )
         self.depth = gauge("agentrollouts_queue_depth", "Objects that are waiting to be reconciled")
         self.oldest = gauge(
             "agentrollouts_queue_oldest_seconds",
@@ -103,7 +110,8 @@ class Telemetry:
         )
         self._lag = self._histogram("event_loop_lag_seconds", "Lag of the event loop in seconds", [], _LAG)
         self._now = _Now(self.registry)
-        self._queue: tuple[Callable[[], float], Callable[[], float]] | None = None
+        self._read: dict[Gauge, Callable[[], float]] = {}
+        """What is read on the event loop whenever the metrics are read."""
         Info("agentrollouts_build", "Version of the operator", registry=self.registry).info(
             {"version": version("agentrollouts")}
         )
@@ -166,7 +174,11 @@ class Telemetry:
 
     def watch_queue(self, depth: Callable[[], float], oldest_seconds: Callable[[], float]) -> None:
         """Reads these whenever the metrics are read, so that the figures are always current."""
-        self._queue = (depth, oldest_seconds)
+        self._read |= {self._now.depth: depth, self._now.oldest: oldest_seconds}
+
+    def watch_statuses(self, unwritten: Callable[[], float], incomplete: Callable[[], float]) -> None:
+        """Reads these whenever the metrics are read."""
+        self._read |= {self._now.unwritten: unwritten, self._now.incomplete: incomplete}
 
     def watch_lease(self, is_held: Callable[[], bool]) -> None:
         """Reads this whenever the metrics are read."""
@@ -177,10 +189,8 @@ class Telemetry:
 
         Values that belong to the loop are read before, on the loop.
         """
-        if self._queue is not None:
-            depth, oldest_seconds = self._queue
-            self._now.depth.set(depth())
-            self._now.oldest.set(oldest_seconds())
+        for gauge, read in self._read.items():
+            gauge.set(read())
         self._now.tasks.set(len(asyncio.all_tasks()))
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(renderer, generate_latest, self.registry)

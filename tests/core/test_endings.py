@@ -59,6 +59,8 @@ NEVER_WAITED_FOR: Final = (
             Reason.NOT_RECOVERED,
             Reason.UNVERIFIED,
             Reason.ROUTE_RESTORED,
+            Reason.STATUS_NOT_WRITTEN,
+            Reason.STATUS_INCOMPLETE,
             Reason.GATE_WARNED,
             Reason.ROLLBACK_REQUESTED,
             Reason.SPEC_REVERTED,

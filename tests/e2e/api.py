@@ -25,6 +25,7 @@ RESOURCES: Final = {
     "ResourceQuota": Resource("v1", "resourcequotas"),
     "Role": Resource("rbac.authorization.k8s.io/v1", "roles"),
     "RoleBinding": Resource("rbac.authorization.k8s.io/v1", "rolebindings"),
+    "CustomResourceDefinition": Resource("apiextensions.k8s.io/v1", "customresourcedefinitions"),
     "ClusterRole": Resource("rbac.authorization.k8s.io/v1", "clusterroles"),
     "MutatingAdmissionPolicy": Resource("admissionregistration.k8s.io/v1", "mutatingadmissionpolicies"),
     "MutatingAdmissionPolicyBinding": Resource(

@@ -30,6 +30,7 @@ ON_PURPOSE = re.compile(
     r"/refused[-.\w]*: .*cannot patch"
     r"|to permit it: kubectl create rolebinding"
     r"|/quota-traffic: .*did not create"
+    r"|in namespaces that begin with kube-"
 )
 """What a test takes a right away for or has not granted yet. And the plainest write of an object that a quota
 refused: without any mark it is not created."""
@@ -71,8 +72,8 @@ def agents(stack: Stack, witness: Witness) -> Iterator[Agents]:
 @pytest.fixture(scope="module")
 def open_scene(
     stack: Stack, operator: OperatorProcess, witness: Witness, agents: Agents
-) -> Callable[[], AbstractContextManager[Scene]]:
-    """Makes namespaces of a test's own."""
+) -> Callable[..., AbstractContextManager[Scene]]:
+    """Makes namespaces of a test's own, with a name if it matters."""
     return partial(a_scene, stack, operator, witness, agents)
 
 
@@ -84,9 +85,11 @@ def given(open_scene: Callable[[], AbstractContextManager[Scene]]) -> Iterator[S
 
 
 @contextmanager
-def a_scene(stack: Stack, operator: OperatorProcess, witness: Witness, agents: Agents) -> Iterator[Scene]:
+def a_scene(
+    stack: Stack, operator: OperatorProcess, witness: Witness, agents: Agents, namespace: str = ""
+) -> Iterator[Scene]:
     """One namespace; its rollouts are deleted at the end, and nobody waits for that."""
-    scene = Scene(f"scene-{next(NUMBERS)}", stack, operator, witness, agents, Api(stack))
+    scene = Scene(namespace or f"scene-{next(NUMBERS)}", stack, operator, witness, agents, Api(stack))
     scene.api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": scene.namespace}})
     agents.serve(scene.namespace)
     try:

@@ -31,8 +31,6 @@ RARE: Final = {
     "get agentrollouts.dev/agentrollouts",  # the same
     "update agentrollouts.dev/agentfreezes/status",  # a freeze
     "watch core.openfeature.dev/featureflags",  # a cluster with the OpenFeature operator
-    "list namespaces",  # never: kopf asks only where it is given patterns of names
-    "watch namespaces",  # the same
 }
 """What no test of this folder needs; those in tests/e2e play the moments that do."""
 

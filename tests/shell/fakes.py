@@ -33,8 +33,9 @@ class FakeApiServer:
     """An API server in a dictionary.
 
     `on_write` is asked before each write and may raise a `ClusterError` or do something first; `mutate`
-    changes what an apply stores, as an admission webhook would. A gateway reports on every route at once, but
-    takes its time about one that was rolled back. `intake`, once set, are told of every change.
+    changes what an apply stores, as an admission webhook would, and `prune` a status, as an older CRD does.
+    A gateway reports on every route at once, but takes its time about one that was rolled back. `intake`,
+    once set, are told of every change.
     """
 
     def __init__(self) -> None:
@@ -48,6 +49,7 @@ class FakeApiServer:
         self.intake: Intake | None = None
         self.on_write: Callable[[str, Ref], None] = lambda _verb, _ref: None
         self.mutate: Callable[[Manifest], Manifest] = lambda manifest: manifest
+        self.prune: Callable[[Manifest], Manifest] = lambda manifest: manifest
         self._layers: dict[Ref, dict[str, Manifest]] = {}
         self._version = 0
 
@@ -134,7 +136,7 @@ class FakeApiServer:
             raise NotFoundError(f"{ref} not found")
         if stored["metadata"]["resourceVersion"] != manifest["metadata"]["resourceVersion"]:
             raise ConflictError(f"{ref} has changed")
-        return self._store(ref, {**stored, "status": copy.deepcopy(manifest["status"])})
+        return self._store(ref, self.prune({**stored, "status": copy.deepcopy(manifest["status"])}))
 
     async def create(self, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
         """A core/v1 Event; or the probe of the policies, which refuse it if `verifies_people`."""

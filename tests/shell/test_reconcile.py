@@ -108,6 +108,7 @@ class Shell:
         sender = EventSender(self.api)
         recorder = self.recorder(settings) if keeps_records else None
         actor = Actor(self.api, self.cache, self.api.intake, sender, recorder)
+        self.statuses = actor.statuses
         self.telemetry = telemetry = Telemetry()
         writes = PacedWrites(actor)
         self.hooks = RolloutHooks.over(self.api, self.queue.mark, settings.hooks)

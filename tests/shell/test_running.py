@@ -88,7 +88,11 @@ async def test_while_there_is_no_api_server_it_is_healthy_but_not_ready(tmp_path
     """It waits, and is not restarted for that; when it is told to stop, it does."""
     async with a_waiting_operator(tmp_path) as (_, session):
         answers = {path: await answer(session, path) for path in ("/healthz", "/readyz")}
-    assert answers == {"/healthz": "ok", "/readyz": "the cache is being filled"}
+    assert answers == {
+        "/healthz": "ok",
+        "/readyz": "the cache is being filled (Failed to list ConfigMap in all namespaces: "
+        "the API server is not reachable (ClientConnectorError))",
+    }
 
 
 async def test_a_worker_that_ended_is_a_reason_to_be_restarted(tmp_path: Path) -> None:

@@ -61,6 +61,7 @@ async def test_everything_reported_is_in_the_scrape() -> None:
     telemetry.lagged(0.125)
     telemetry.watch_queue(lambda: 3, lambda: 1.5)
     telemetry.watch_lease(lambda: False)
+    telemetry.watch_statuses(lambda: 4, lambda: 5)
     assert await scraped(telemetry) == {
         "agentrollouts_reconcile_duration_seconds_count['AgentRollout']": 1,
         "agentrollouts_reconcile_duration_seconds_sum['AgentRollout']": 0.5,
@@ -79,6 +80,8 @@ async def test_everything_reported_is_in_the_scrape() -> None:
         "agentrollouts_drill_duration_seconds_sum['LastRun']": 2.0,
         "agentrollouts_attempts_total['Healthy']": 1,
         "agentrollouts_rollbacks_blocked[]": 2,
+        "agentrollouts_statuses_unwritten[]": 4,
+        "agentrollouts_statuses_incomplete[]": 5,
         "agentrollouts_foreign_writes_total[]": 1,
         "agentrollouts_alerts_posts_total['Accepted', 'default']": 2,
         "agentrollouts_alerts_posts_total['Timeout', 'default']": 1,

@@ -109,17 +109,3 @@ there may run any pod, as any account of the namespace, so no one but the namesp
   verbs:
     - get     # the hook itself, whose template is copied
 {{- end -}}
-
-{{/* What kopf needs to find out which kinds and namespaces exist; only where all namespaces are looked after. */}}
-{{- define "agentrollouts.discoveryRules" -}}
-- apiGroups: [apiextensions.k8s.io]
-  resources: [customresourcedefinitions]
-  verbs:
-    - list   # the start of the watch
-    - watch  # CRDs that appear later, such as those of the Gateway API, are used without a restart
-- apiGroups: [""]
-  resources: [namespaces]
-  verbs:
-    - list   # the start of the watch
-    - watch  # namespaces that appear later
-{{- end -}}

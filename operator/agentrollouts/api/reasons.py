@@ -282,6 +282,11 @@ class Reason(StrEnum):
     DRILL_FAILED = "DrillFailed", "The release is not a rollback target until a drill of it passes."
     DRILL_SKIPPED = "DrillSkipped", "The drill ended without showing anything about the release."
     ROUTE_RESTORED = "RouteRestored", "Someone else changed a traffic object; the operator restored it."
+    STATUS_NOT_WRITTEN = (
+        "StatusNotWritten",
+        "The status is out of date, since the API server does not store it; traffic moves all the same.",
+    )
+    STATUS_INCOMPLETE = "StatusIncomplete", "The API server does not store every field of the status."
     HOOK_STARTED = "HookStarted", "The Job or a request of a hook was started."
     HOOK_ENDED = "HookEnded", "A hook succeeded, or is not needed."
     GATE_WARNED = "GateWarned", "A gate of low severity found the canary worse."

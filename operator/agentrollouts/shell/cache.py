@@ -64,6 +64,8 @@ class Cache:
         self._bundles: Counter[str] = Counter()
         """Bytes of all bundles by namespace."""
         self._heads = Heads(self.get)
+        self.unserved: set[str] = set()
+        """Kinds that the API server did not know at the last request."""
         self.ages, self.answered, self.groups = Ages(), AnsweredActions(), Groups()
 
     def get(self, key: Ref) -> Manifest | None:

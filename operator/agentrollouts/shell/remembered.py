@@ -198,10 +198,10 @@ def _others(manifest: Manifest) -> list[Manifest]:
     for entry in manifest["metadata"].get("managedFields") or ():
         if entry.get("subresource"):
             continue
-        if entry.get("manager") != FIELD_MANAGER:
-            noted.append(entry)
-        elif entry.get("operation") == "Apply":
+        if entry.get("manager") == FIELD_MANAGER and entry.get("operation") == "Apply":
             noted.append({"manager": FIELD_MANAGER, "operation": "Apply"})
+        elif entry.get("manager") != FIELD_MANAGER or manifest["kind"] == FEATURE_FLAG:
+            noted.append(entry)  # of flags, also who uses our name: applying does not remove what they add
     return noted
 
 

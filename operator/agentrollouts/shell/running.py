@@ -108,9 +108,9 @@ class Operator:
         queue = WorkQueue(asyncio.get_running_loop().time, shares_of(settings.workers, cache))
         telemetry.watch_queue(queue.__len__, queue.oldest_seconds)
         intake = Intake(cache, queue)
+        self._resync = resync = Resync(cluster, cache, intake, settings.namespaces)
         await self._exit.enter_async_context(self._serve(settings, queue))
         self._spawn(telemetry.measure_lag(), "lag")
-        self._resync = resync = Resync(cluster, cache, intake, settings.namespaces)
         await resync.fill()
         records = await ReplacingCluster.connect(
             self._kubeconfig, on_call=telemetry.api_call, may_write=may_write, connections=RECORDS_AT_A_TIME
@@ -147,6 +147,7 @@ class Operator:
         recorder = Recorder.over(records, poller.minutes, queue.mark, settings.record)
         self._followers.append(lambda news: recorder.replace(news.record))
         actor = Actor(cluster, cache, intake, sender, recorder)
+        telemetry.watch_statuses(actor.statuses.unwritten, actor.statuses.incomplete)
         permits, release_permits = self._permits(cluster, cache, intake, queue)
         endpoints = EndpointWatch(cluster, queue.mark, settings.namespaces)
         self._exit.callback(endpoints.close)
@@ -253,7 +254,8 @@ class Operator:
 
     def _serve(self, settings: Settings, queue: WorkQueue[Ref]) -> AbstractAsyncContextManager[object]:
         def ready() -> str | None:
-            return None if self._is_ready else "the cache is being filled"
+            problem = f" ({self._resync.problem})" if self._resync.problem else ""
+            return None if self._is_ready else f"the cache is being filled{problem}"
 
         app = endpoint(self.telemetry, healthy=lambda: self._ailment(queue), ready=ready)
         return serve(app, settings.serve.address, settings.serve.port)

@@ -50,13 +50,6 @@ RULES = {
 """What the operator may do: get, list, watch for what kopf watches, create and patch for server-side apply,
 update for a status, and create of an action for its dry run. A right that is added here needs a caller, and
 its reason in templates/_rules.tpl."""
-DISCOVERY = {
-    ("apiextensions.k8s.io", "customresourcedefinitions"): {"list", "watch"},
-    ("", "namespaces"): {"list", "watch"},
-}
-"""What it may also see if it manages all namespaces."""
-
-
 WORKLOADS = {
     ("apps", "deployments"): {"get", "create", "patch", "delete"},
     ("", "services"): {"get", "create", "patch", "delete"},
@@ -99,7 +92,7 @@ def test_rights_for_all_namespaces() -> None:
     [role] = operators_roles(objects)
     [binding] = of_kind(objects, "ClusterRoleBinding")
 
-    assert (role["kind"], rights(role)) == ("ClusterRole", {**RULES, **DISCOVERY})
+    assert (role["kind"], rights(role)) == ("ClusterRole", RULES)
     assert (binding["roleRef"]["name"], binding["subjects"]) == (
         FULL_NAME,
         [{"kind": "ServiceAccount", "name": FULL_NAME, "namespace": NAMESPACE}],

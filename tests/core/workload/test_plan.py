@@ -252,3 +252,28 @@ def test_the_pods_of_another_content_are_never_taken_for_those_of_a_release(
     assert obstacle is not None
     assert (obstacle.reason, list(workloads.changes())) == (Reason.NAME_TAKEN, [])
     assert [(listed.release, listed.digest) for listed in workloads.noted()] == [(release, digest)]
+
+
+@pytest.mark.parametrize(
+    ("ready", "is_proved", "is_said"), [(0, False, True), (1, False, False), (0, True, False)]
+)
+def test_pods_that_a_quota_refuses_are_the_reason_of_the_wait(
+    ready: int, *, is_proved: bool, is_said: bool
+) -> None:
+    """The Deployment says why it gets none; with one that is ready, the release can start."""
+    refusal = 'pods "x" is forbidden: exceeded quota: full, requested: pods=1, used: pods=4, limited: pods=4'
+    conditions = [
+        {"type": "Available", "status": "False", "message": "no"},
+        {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": refusal},
+    ]
+    there = {(kind, service_of(NEW)): made(kind, NEW) for kind in ("Deployment", "Service")}
+    deployment = there["Deployment", service_of(NEW)]
+    deployment["status"] = {"readyReplicas": ready, "conditions": conditions}
+    workloads = the_workloads(
+        a_rollout(workload=WORKLOAD).serving(OLD).having(workloads=(entry(NEW),)),
+        seen={("Deployment", AGENT): TEMPLATE} | there,
+    )
+    said = Problem(Reason.NO_READY_ENDPOINTS, f"Deployment {service_of(NEW)} gets no pods: {refusal}")
+
+    assert workloads.obstacle(is_proved=is_proved) == (said if is_said else None)
+    assert workloads.until() == START + SOON

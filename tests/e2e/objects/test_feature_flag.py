@@ -6,7 +6,11 @@ The CRD is a stand-in (docs/decisions/20261130-a-stand-in-for-the-kind-featurefl
 from copy import deepcopy
 from typing import Any, Final
 
-from tests.e2e.scene import BACK, HALF, SECOND, Scene, Shop, is_ours
+from agentrollouts.api.names import FIELD_MANAGER
+from tests.e2e.api import Api, Manifest
+from tests.e2e.manifests import FIRST
+from tests.e2e.objects.test_fights import TRIED, a_fight, is_calm, most_since, restored, says
+from tests.e2e.scene import BACK, HALF, SECOND, Scene, Shop, is_ours, now
 
 BY_FLAG: Final[dict[str, Any]] = {"featureFlag": {}}
 
@@ -71,6 +75,35 @@ def test_what_someone_puts_into_the_flags_is_removed(given: Scene) -> None:
 
     shop.until("an Event names the write", lambda: "RouteRestored" in given.events("shared"))
     assert shop.weights() == (50, 50)
+
+
+def test_what_a_client_adds_in_our_name_is_removed(given: Scene) -> None:
+    """Its fields are noted under our manager, but were not applied; applying does not remove them."""
+    [shop] = given.in_canary("borrowed", traffic=BY_FLAG)
+    before = flags(shop)
+    changed = given.api.get(shop.route)
+    changed["spec"]["flagSpec"]["flags"]["borrowed-release"]["targeting"]["if"] = [True, f"borrowed-{SECOND}"]
+    given.api.replace(changed, FIELD_MANAGER)
+    shop.until("it is ours again", lambda: is_restored(shop, before))
+
+
+def test_a_fight_over_the_flag_is_named_and_the_rollback_holds_once_it_is_over(given: Scene) -> None:
+    """The rules are those of routes: at most a write in two seconds, and a rollback that is called undone."""
+    [shop] = given.in_canary("fought", traffic=BY_FLAG)
+    before, began = given.api.get(shop.route), now()
+
+    def disables(api: Api, _before: Manifest) -> None:
+        change = {"spec": {"flagSpec": {"flags": {"fought-release": {"state": "DISABLED"}}}}}
+        api.patch(shop.route, change)
+
+    with a_fight(given, disables, before):
+        says(shop, "FeatureFlag fought is changed by somebody", *TRIED)
+        assert restored(given, shop.route, began, before) <= most_since(began)
+        shop.asks_for(FIRST)
+        says(shop, "FeatureFlag fought is changed by somebody", "NotRolledBack")
+    shop.is_back()
+    shop.until("no fight", lambda: is_calm(shop))
+    shop.comes_to("RolledBack")
 
 
 def test_a_flag_of_someone_else_is_not_taken_over(given: Scene) -> None:

@@ -198,7 +198,7 @@ async def test_a_status_that_is_too_large_is_refused_as_such(
     if size > 1_000_000:
         with pytest.raises(InvalidError):
             await account.replace_status(stored | {"status": status})
-    await hands.replace_status(stored, status)
+    await hands.statuses.replace(stored, status)
 
     persisted = await cluster.get(Ref.of(rollout))
     assert persisted is not None

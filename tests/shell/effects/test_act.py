@@ -65,7 +65,8 @@ class Hands:
         self.api = api or FakeApiServer()
         self.cache = Cache()
         self.queue: WorkQueue[Ref] = WorkQueue(now)
-        self.actor = Actor(self.api, self.cache, Intake(self.cache, self.queue), EventSender(self.api))
+        self.sender = EventSender(self.api)
+        self.actor = Actor(self.api, self.cache, Intake(self.cache, self.queue), self.sender)
 
 
 def test_writes_are_done_in_their_order_and_their_answers_are_known_at_once() -> None:
@@ -101,6 +102,7 @@ def test_a_write_that_fails_becomes_a_problem_and_the_next_one_is_done_all_the_s
         hands.api.on_write = failing(error, "apply", "HTTPRoute")
         assert await hands.actor.apply(WRITES) == Problem(reason, str(error))
         assert hands.api.objects.keys() == {CONFIG}
+        assert hands.cache.unserved == ({"HTTPRoute"} if isinstance(error, NotServedError) else set())
 
     run(scenario())
 
@@ -184,37 +186,6 @@ def test_what_is_known_is_not_asked_for_before_it_is_written() -> None:
         reads_before = len(hands.api.reads)
         await hands.actor.apply([Write(an_object(ROUTE, spec={"weight": 0}), FIELD_MANAGER)])
         assert len(hands.api.reads) == reads_before
-
-    run(scenario())
-
-
-def test_the_status_is_written_over_the_version_that_was_decided_on_only() -> None:
-    """Somebody else's change in between is a conflict, and the status stays as it was."""
-
-    async def scenario() -> None:
-        hands = Hands()
-        decided_on = hands.api.put(an_object(ROLLOUT, spec={"paused": False}))
-        hands.api.edit(ROLLOUT, paused=True)
-        with pytest.raises(ConflictError):
-            await hands.actor.replace_status(decided_on, {"weight": 5})
-        assert "status" not in hands.api.objects[ROLLOUT]
-        await hands.actor.replace_status(hands.api.objects[ROLLOUT], {"weight": 5})
-        assert hands.cache.get(ROLLOUT) == hands.api.objects[ROLLOUT]
-        assert hands.api.objects[ROLLOUT]["status"] == {"weight": 5}
-
-    run(scenario())
-
-
-@pytest.mark.parametrize("is_news", [True, False])
-def test_a_status_is_looked_at_again_only_if_it_says_something_new(*, is_news: bool) -> None:
-    """Numbers are known to the next decision, and cause none."""
-
-    async def scenario() -> None:
-        hands = Hands()
-        decided_on = hands.api.put(an_object(ROLLOUT, spec={}))
-        await hands.actor.replace_status(decided_on, {"weight": 5}, is_news=is_news)
-        assert hands.cache.get(ROLLOUT) == hands.api.objects[ROLLOUT]
-        assert len(hands.queue) == int(is_news)
 
     run(scenario())
 
@@ -432,43 +403,6 @@ def test_a_patch_that_is_refused_with_its_claim_moves_the_traffic_all_the_same()
         assert route["metadata"]["annotations"] == {"theirs": "1"} | annotations
 
 
-@pytest.mark.parametrize(
-    ("times", "kept"), [(1, {"attempt", "gates", "conditions"}), (2, {"attempt", "conditions"})]
-)
-def test_a_status_that_is_refused_is_written_with_less(times: int, kept: set[str]) -> None:
-    """An attempt goes on though its sentences or its numbers cannot be stored, and the status says so."""
-    status = {
-        "attempt": {"state": "RollingBack"},
-        "gates": [{"name": "errors", "message": "x" * 9}],
-        "conditions": [{"type": "Ready", "message": "y"}],
-    }
-
-    async def scenario() -> None:
-        hands = Hands()
-        rollout = hands.api.put(an_object(ROLLOUT))
-        hands.api.on_write = failing(REFUSED, "replace_status", "AgentRollout", times=times)
-        await hands.actor.replace_status(rollout, status)
-        stored = hands.api.objects[ROLLOUT]["status"]
-        assert stored.keys() == kept
-        assert stored["attempt"] == {"state": "RollingBack"}
-        assert stored["conditions"][0]["message"].endswith("refused it: metadata.annotations: Too long")
-
-    run(scenario())
-
-
-def test_a_status_that_is_refused_in_every_form_is_an_error() -> None:
-    """Then the worker backs off; the traffic was written before."""
-
-    async def scenario() -> None:
-        hands = Hands()
-        rollout = hands.api.put(an_object(ROLLOUT))
-        hands.api.on_write = failing(REFUSED, "replace_status", "AgentRollout")
-        with pytest.raises(InvalidError):
-            await hands.actor.replace_status(rollout, {"attempt": {"state": "RollingBack"}})
-
-    run(scenario())
-
-
 SNAPSHOT = Ref("ConfigMap", "support", "agent-1234")
 MADE: Manifest = {"immutable": True, "data": {"bundle.json": "{}", "release.json": "one"}}
 
@@ -534,21 +468,3 @@ def test_what_refuses_a_write_is_seen_though_no_watch_shows_it() -> None:
         config_map = hands.cache.get(CONFIG)
         assert config_map is not None
         assert config_map["immutable"] is True
-
-
-def test_a_status_that_conflicts_makes_the_newer_object_known_at_once() -> None:
-    """The next decision is about what a person has asked since, however late the watch is."""
-
-    async def scenario() -> None:
-        hands = Hands()
-        old = hands.api.put(an_object(ROLLOUT, spec={"releaseRef": {"name": "new"}}))
-        hands.cache.put(old)
-        hands.api.put(an_object(ROLLOUT, spec={"releaseRef": {"name": "stable"}}))
-        with pytest.raises(ConflictError):
-            await hands.actor.replace_status(old, {"attempt": {"number": 1}})
-        cached = hands.cache.get(ROLLOUT)
-        assert cached is not None
-        assert cached["spec"]["releaseRef"]["name"] == "stable"
-        assert await hands.queue.take() == ROLLOUT
-
-    run(scenario())

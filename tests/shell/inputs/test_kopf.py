@@ -54,7 +54,7 @@ async def test_kopf_keeps_watching_whatever_the_answer(name: str, monkeypatch: p
     """Else its process would end, and with it the rollbacks of all namespaces, or wait for an hour."""
     monkeypatch.setattr(stream, "SHORTEST_SECONDS", 0.0)
     settings = kopf.OperatorSettings()
-    watch.configure(settings, ())
+    watch.configure(settings)
     settings.networking.error_backoffs = (0.0,) * 4
     settings.watching.reconnect_backoff = 0
     resource = references.Resource("agentrollouts.dev", "v1alpha1", "agentrollouts", namespaced=True)

@@ -9,7 +9,15 @@ from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.api.names import FIELD_MANAGER, LABEL_MANAGED_BY
 from agentrollouts.shell.cache import Cache
 from agentrollouts.shell.inputs.intake import Intake
-from agentrollouts.shell.inputs.resync import LAG_SECONDS, START_PAUSE, SYNC_SECONDS, WATCHED, Resync
+from agentrollouts.shell.inputs.resync import (
+    LAG_SECONDS,
+    MISSING_PAUSE,
+    OTHERS_SECONDS,
+    START_PAUSE,
+    SYNC_SECONDS,
+    WATCHED,
+    Resync,
+)
 from agentrollouts.shell.workqueue import WorkQueue
 from tests.shell.fakes import FakeApiServer
 from tests.shell.virtual import now, pass_time, run
@@ -31,10 +39,12 @@ class Unsteady(FakeApiServer):
         super().__init__()
         self.failures = failures
         self.unserved = unserved
+        self.lists: list[str] = []
 
     async def list(self, kind: str, namespace: str | None = None, labels: object = None) -> list[Manifest]:
         """All of a kind."""
         assert labels is None or labels == {LABEL_MANAGED_BY: FIELD_MANAGER}
+        self.lists.append(kind)
         if self.failures:
             self.failures -= 1
             raise UnavailableError("not now")
@@ -105,6 +115,135 @@ def test_without_our_own_kinds_it_waits_for_them() -> None:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(60):
                 await desk.resync.fill()
+
+    run(scenario())
+
+
+def test_what_it_waits_for_is_said_once_and_asked_for_at_a_low_rate(caplog: pytest.LogCaptureFixture) -> None:
+    """Not one list of everything in a second, nor a line of the log."""
+
+    async def scenario() -> None:
+        api = Unsteady(unserved="AgentRollout")
+        desk = Desk(api)
+        filling = asyncio.create_task(desk.resync.fill())
+        await pass_time(600)
+        assert api.reads.count("ConfigMap") <= 600 / MISSING_PAUSE + 2
+        assert desk.resync.problem == "AgentRollout"
+        api.unserved = ""
+        async with asyncio.timeout(MISSING_PAUSE + 1):
+            await filling
+        assert desk.resync.problem == ""
+
+    run(scenario())
+
+    assert [record.message for record in caplog.records] == ["AgentRollout"]
+
+
+class Broken(FakeApiServer):
+    """An API server that always fails the lists of a kind, such as by its conversion webhook."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.broken = kind
+
+    async def list(self, kind: str, namespace: str | None = None, labels: object = None) -> list[Manifest]:
+        """All of a kind."""
+        if kind == self.broken:
+            raise UnavailableError(f"conversion webhook for {kind} failed")
+        return await super().list(kind, namespace, labels if isinstance(labels, dict) else None)
+
+
+@pytest.mark.parametrize("kind", ["FeatureFlag", "GRPCRoute"])
+def test_a_kind_of_others_whose_list_always_fails_does_not_keep_the_operator_from_starting(
+    kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is ready seconds later, and has the objects as soon as they can be listed."""
+
+    async def scenario() -> None:
+        api = Broken(kind)
+        desk = Desk(api)
+        release = desk.api.put(an_object(RELEASE))
+        theirs = desk.api.put(an_object(Ref(kind, "support", "one"), **{LABEL_MANAGED_BY: FIELD_MANAGER}))
+        async with asyncio.timeout(OTHERS_SECONDS + START_PAUSE):
+            await desk.resync.fill()
+        assert (desk.cache.get(RELEASE), desk.cache.get(Ref.of(theirs))) == (release, None)
+        with pytest.raises(UnavailableError):
+            await desk.resync.anew(kind, None)
+        api.broken = ""
+        await desk.resync.anew(kind, None)
+        assert desk.cache.get(Ref.of(theirs)) == theirs
+
+    run(scenario())
+
+    assert [record.message.partition(";")[0] for record in caplog.records] == [
+        f"conversion webhook for {kind} failed"
+    ]
+
+
+@pytest.mark.parametrize("kind", ["ConfigMap", "HTTPRoute", "AgentRelease", "AgentRollout"])
+def test_without_what_every_rollout_needs_nothing_is_decided(kind: str) -> None:
+    """A rollout whose route or releases are not known would be taken to have none."""
+
+    async def scenario() -> None:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(60):
+                await Desk(Broken(kind)).resync.fill()
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("is_known_by", ["a list", "a write"])
+def test_when_a_kind_comes_back_every_rollout_is_looked_at(is_known_by: str) -> None:
+    """The CRD of HTTPRoute was deleted and is there again: no rollout waits for its next retry."""
+
+    async def scenario() -> None:
+        api = Unsteady()
+        desk = Desk(api)
+        rollout = Ref("AgentRollout", "support", "agent")
+        desk.api.put(an_object(rollout))
+        await desk.resync.fill()
+        await desk.queue.take()
+        desk.queue.done(rollout)
+        await desk.resync.anew("HTTPRoute", None)  # the watch that begins after the start
+        if is_known_by == "a list":
+            api.unserved = "HTTPRoute"
+        else:
+            desk.cache.unserved.add("HTTPRoute")
+        listing, since = asyncio.create_task(desk.resync.anew("HTTPRoute", None)), len(api.lists)
+        if is_known_by == "a list":
+            await pass_time(600)
+            assert (listing.done(), len(desk.queue)) == (False, 0)
+            assert 600 / MISSING_PAUSE <= len(api.lists) - since <= 600 / MISSING_PAUSE + 1
+            api.unserved = ""
+        async with asyncio.timeout(MISSING_PAUSE):
+            await listing
+        assert await desk.queue.take() == rollout
+        desk.queue.done(rollout)
+        await desk.resync.anew("HTTPRoute", None)
+        assert len(desk.queue) == 0
+
+    run(scenario())
+
+
+def test_a_missing_kind_is_looked_for_once_for_all_namespaces() -> None:
+    """However many there are, each has its watch within seconds once the kind is there."""
+    namespaces = [f"team-{number}" for number in range(20)]
+
+    async def scenario() -> None:
+        api = Unsteady(unserved="FeatureFlag")
+        desk = Desk(api, *namespaces)
+        flag = desk.api.put(
+            an_object(Ref("FeatureFlag", "team-7", "one"), **{LABEL_MANAGED_BY: FIELD_MANAGER})
+        )
+        await desk.resync.fill()
+        since = len(api.lists)
+        listing = [asyncio.create_task(desk.resync.anew("FeatureFlag", each)) for each in namespaces]
+        await pass_time(600)
+        assert 600 / MISSING_PAUSE <= len(api.lists) - since <= 600 / MISSING_PAUSE + len(namespaces)
+        api.unserved = ""
+        async with asyncio.timeout(2 * MISSING_PAUSE + 1):
+            await asyncio.gather(*listing)
+        assert desk.cache.get(Ref.of(flag)) == flag
 
     run(scenario())
 

@@ -1,16 +1,20 @@
 """Inputs: requests as kopf makes them. Outputs: which are lists, which are watches, and what fails."""
 
 import json
+import logging
 from typing import Any
 
 import aiohttp
+import kopf
 import pytest
+from kopf._cogs.clients import auth, scanning
+from kopf._cogs.structs import credentials, references
 
-from agentrollouts.adapters.cluster.errors import ClusterError, UnavailableError
-from agentrollouts.adapters.cluster.resources import Manifest
+from agentrollouts.adapters.cluster.errors import ClusterError, NotServedError, UnavailableError
+from agentrollouts.adapters.cluster.resources import KINDS, Manifest
 from agentrollouts.shell.inputs.resync import WATCHED
-from agentrollouts.shell.inputs.session import EmptyList, InputSession
-from agentrollouts.shell.inputs.stream import Stream
+from agentrollouts.shell.inputs.session import Answer, InputSession, discovery
+from agentrollouts.shell.inputs.stream import Expired, Stream
 from tests.adapters.server import answer, serving
 
 OURS = "/apis/agentrollouts.dev/v1alpha1"
@@ -52,7 +56,7 @@ async def test_only_lists_of_what_is_watched_are_made_by_the_resync() -> None:
             f"{OURS}/namespaces/a/agentrollouts/one",
             "/api/v1/namespaces?limit=50",
             "/api/v1/namespaces/a/pods",
-            OURS,
+            "/apis/apps/v1",
         ):
             response = await session.request(method="get", url=f"{server.url}/proxied{path}")
             assert isinstance(response, aiohttp.ClientResponse)
@@ -69,11 +73,40 @@ async def test_only_lists_of_what_is_watched_are_made_by_the_resync() -> None:
             "/api/v1/configmaps?labelSelector=x",
         ):
             response = await session.request(method="get", url=f"{server.url}/proxied{path}")
-            assert isinstance(response, EmptyList)
+            assert isinstance(response, Answer)
             async with response:
                 assert await response.json() == {"metadata": {"resourceVersion": "42"}, "items": []}
         assert session.closed is False
     assert lists.made == [("AgentRollout", None), ("AgentRelease", "a"), ("ConfigMap", None)]
+
+
+async def test_kopf_finds_every_kind_whatever_is_installed() -> None:
+    """It reads the answers itself, and no request is made: a kind that is installed later is watched too."""
+    settings, logger = kopf.OperatorSettings(), logging.getLogger()
+    async with aiohttp.ClientSession() as inner:
+        session: Any = InputSession(inner, "http://127.0.0.1:1", frozenset(WATCHED), Lists(), never)
+        connection = kopf.AiohttpSession(server="http://127.0.0.1:1", aiohttp_session=session)
+        auth.vault_var.set(credentials.Vault({"login": connection}))
+        found = await scanning.scan_resources(settings=settings, logger=logger)
+    named = {(each.group, each.version, each.plural): each for each in found}
+    for kind in WATCHED:
+        group, _, version = KINDS[kind].api_version.rpartition("/")
+        resource = named[group, version, KINDS[kind].plural]
+        assert (resource.kind, resource.namespaced, resource.preferred) == (kind, True, True)
+        assert {"list", "watch"} <= resource.verbs
+    for selector in (references.NAMESPACES, references.CRDS):
+        assert len(selector.select(found)) == 1
+    assert "/apis/core.openfeature.dev/v1beta1" in discovery(WATCHED)
+
+
+@pytest.mark.parametrize(("query", "kind"), [("", Answer), ("?watch=true&resourceVersion=1", Expired)])
+async def test_a_kind_that_is_gone_is_listed_again(query: str, kind: type) -> None:
+    """The list waits until it is served; a watch would only fail again and again."""
+    lists = Lists(error=NotServedError("no such kind")) if query else Lists()
+    async with aiohttp.ClientSession() as inner:
+        session = InputSession(inner, "http://127.0.0.1:1", frozenset(WATCHED), lists, never)
+        response = await session.request(method="get", url=f"http://127.0.0.1:1/api/v1/configmaps{query}")
+    assert isinstance(response, kind)
 
 
 @pytest.mark.parametrize("query", ["", "?watch=true&resourceVersion=1"])

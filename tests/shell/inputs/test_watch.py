@@ -81,14 +81,13 @@ def test_nothing_else_is_watched() -> None:
     assert {str(each.id) for each in handlers} == {f"watch-{KINDS[kind].plural}" for kind in WATCHED}
 
 
-@pytest.mark.parametrize("namespaces", [(), ("support",)])
-def test_kopf_is_bounded_and_writes_nothing(namespaces: tuple[str, ...]) -> None:
+def test_kopf_is_bounded_and_writes_nothing() -> None:
     """No peering, no Events of its own, no call without an end; only our ConfigMaps and routes are read."""
     settings = kopf.OperatorSettings()
-    configure(settings, namespaces)
+    configure(settings)
     assert (settings.peering.standalone, settings.posting.enabled) == (True, False)
     assert settings.networking.request_timeout == 30
-    assert settings.scanning.disabled is bool(namespaces)
+    assert settings.scanning.disabled is True
     ours = "app.kubernetes.io/managed-by=agentrollouts"
     assert {*settings.watching.label_selectors.values()} == {ours}
 

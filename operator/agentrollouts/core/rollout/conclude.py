@@ -54,7 +54,7 @@ from agentrollouts.core.rollout.reporting.records import not_recorded
 from agentrollouts.core.rollout.reporting.requirements import requirement_unmet
 from agentrollouts.core.rollout.reporting.shares import share_exceeded
 from agentrollouts.core.rollout.reporting.size import bounded
-from agentrollouts.core.rollout.reporting.status_change import are_numbers_due, is_news
+from agentrollouts.core.rollout.reporting.status_change import are_numbers_due, is_minor, is_news
 from agentrollouts.core.rollout.reporting.warning_events import notices
 from agentrollouts.core.rollout.requests.answering import answers
 from agentrollouts.core.rollout.situation import Situation
@@ -87,6 +87,7 @@ def conclude(upshot: Upshot) -> Decision:
         rests_on_status=upshot.moves_traffic and not upshot.goes_first,
         status=_written(s, status) if is_due else None,
         is_news=news,
+        is_minor=news and is_minor(s, status),
         lost=lost_records(s.obs, status),
         is_blocked=any(condition.reason == Reason.NOT_ROLLED_BACK for condition in status.conditions),
         drifts=drifts(s.obs, upshot.routed),

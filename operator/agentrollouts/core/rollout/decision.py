@@ -25,6 +25,8 @@ class Decision:
     """The whole new status; None if the persisted one already says it."""
     is_news: bool = False
     """Whether that status is reason to look again: it differs from the persisted one by more than numbers."""
+    is_minor: bool = False
+    """Whether that status differs from the persisted one by nothing but warnings, so that it can wait."""
     is_blocked: bool = False
     """Whether the write of a rollback is refused or undone, so that the bad release keeps its traffic."""
     drifts: tuple[Drift, ...] = ()

@@ -26,6 +26,7 @@ from agentrollouts.core.workload.template import (
     DEPLOYMENT,
     SERVICE,
     is_copy,
+    refusal_of_pods,
     replicas_of,
     scaled,
     stamped,
@@ -127,6 +128,8 @@ class Workloads:
                 return Problem(Reason.NAME_TAKEN, f"{text}; delete it, or rename the release")
             elif kind == DEPLOYMENT and not replicas_of(existing):
                 missing.append(f"the pods of {kind} {name}")
+            elif kind == DEPLOYMENT and not is_proved and (why := refusal_of_pods(existing)):
+                return Problem(Reason.NO_READY_ENDPOINTS, f"{kind} {name} gets no pods: {why}")
         if not missing:
             return None
         waits = f"{' and '.join(missing)} of {record.release} will be there in a moment"

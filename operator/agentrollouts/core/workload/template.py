@@ -111,6 +111,15 @@ def replicas_of(deployment: Manifest) -> int:
     return int((deployment.get("spec") or {}).get("replicas", 1))
 
 
+def refusal_of_pods(deployment: Manifest) -> str:
+    """Why a Deployment has no ready pod, if a quota or a LimitRange refuses them; else empty."""
+    status = deployment.get("status") or {}
+    refused = (c for c in status.get("conditions") or () if c.get("type") == "ReplicaFailure")
+    if status.get("readyReplicas"):
+        return ""
+    return next((str(c.get("message") or c.get("reason")) for c in refused if c.get("status") == "True"), "")
+
+
 def stamped(
     rollout: AgentRollout, record: ReleaseRecord, release: AgentRelease, template: Manifest
 ) -> Manifest:

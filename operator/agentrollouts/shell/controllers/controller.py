@@ -70,9 +70,14 @@ async def parsed(model: type[Model], manifest: Manifest, actor: Actor) -> Model 
     except ValidationError as error:
         status = invalid_status(manifest, error, datetime.now(UTC))
         if status is not None:
-            await actor.replace_status(manifest, status)
+            await actor.statuses.replace(manifest, status)
             actor.send_events(manifest, invalid_events(manifest, error))
         return None
+
+
+def earliest(*waits: float | None) -> float | None:
+    """The shortest of several waits; None if there is none."""
+    return min((wait for wait in waits if wait is not None), default=None)
 
 
 def seconds_until(now: datetime, then: datetime | None) -> float | None:

@@ -7,8 +7,9 @@ from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.api.people.freeze import AgentFreeze
 from agentrollouts.core.action.freeze import next_edge, status_of
 from agentrollouts.shell.clock import Clock, utc_now
-from agentrollouts.shell.controllers.controller import Outcome, parsed, seconds_until
+from agentrollouts.shell.controllers.controller import Outcome, earliest, parsed, seconds_until
 from agentrollouts.shell.effects.act import Actor
+from agentrollouts.shell.effects.statuses.writer import Written
 
 
 class FreezeController:
@@ -32,16 +33,20 @@ class FreezeController:
             return Outcome(None, is_complete=True)
         now = self._clock()
         status = status_of(freeze, self._home, now)
+        written = Written()
         if status != freeze.status:
-            await self._actor.replace_status(manifest, status.to_json(), is_news=False)
-        return Outcome(seconds_until(now, next_edge([freeze], now)), is_complete=True)
+            written = await self._actor.statuses.replace(manifest, status.to_json(), is_news=False)
+        edge = seconds_until(now, next_edge([freeze], now))
+        return Outcome(earliest(edge, written.again), is_complete=True)
 
-    async def settle(self, key: Ref) -> bool:  # noqa: ARG002 the same
+    async def settle(self, key: Ref) -> bool:
         """A freeze leaves nothing behind."""
+        self.forget(key)
         return True
 
     def forget(self, key: Ref) -> None:
-        """Nothing of it is followed."""
+        """Follow a freeze no longer."""
+        self._actor.statuses.forget(key)
 
     def is_urgent(self, manifest: Manifest) -> bool:  # noqa: ARG002 the same
         """No rollback waits for the status of a freeze."""

@@ -22,8 +22,9 @@ from agentrollouts.shell.content.conclusion import Conclusion, conclusion, needs
 from agentrollouts.shell.content.desk import Desk
 from agentrollouts.shell.content.examination import Request
 from agentrollouts.shell.content.examiner import Examine, examined_here
-from agentrollouts.shell.controllers.controller import Outcome, existing, parsed, seconds_until
+from agentrollouts.shell.controllers.controller import Outcome, earliest, existing, parsed, seconds_until
 from agentrollouts.shell.effects.act import Actor
+from agentrollouts.shell.effects.statuses.writer import Written
 from agentrollouts.shell.effects.writes import PacedWrites
 from agentrollouts.shell.permits.releases import ReleasePermits
 from agentrollouts.shell.relations import CONFIG_MAP, RELEASE
@@ -172,11 +173,14 @@ class ReleaseController:
         decision = decide_release(obs)
         pause = await self._writes.write(key, decision.writes)
         problem = self._writes.problem(key)
+        written = Written()
         if decision.status is not None and (problem is None or before is not None):
-            await self._actor.replace_status(manifest, decision.status.to_json())
-            self._actor.send_events(manifest, decision.events)
+            written = await self._actor.statuses.replace(manifest, decision.status.to_json())
+            if written.is_new:
+                self._actor.send_events(manifest, decision.events)
         self._conclude(key, obs, decision)
-        return Outcome.of(pause, problem, seconds_until(obs.now, decision.wake_at))
+        wait = earliest(seconds_until(obs.now, decision.wake_at), written.again)
+        return Outcome.of(pause, problem, wait)
 
     def _conclude(self, key: Ref, obs: ReleaseObservation, decision: ReleaseDecision) -> None:
         found = conclusion(obs, decision)
@@ -192,6 +196,7 @@ class ReleaseController:
     async def settle(self, key: Ref) -> bool:
         """A release leaves nothing behind: its snapshot outlives it on purpose."""
         self.forget(key)
+        self._actor.statuses.forget(key)
         return True
 
     def forget(self, key: Ref) -> None:

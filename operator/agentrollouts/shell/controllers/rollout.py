@@ -17,12 +17,13 @@ from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.rollout.requests.answering import without_rollout
 from agentrollouts.core.states import ENDS, is_under_way
 from agentrollouts.shell.clock import utc_now
-from agentrollouts.shell.controllers.controller import Outcome, existing, parsed, seconds_until
+from agentrollouts.shell.controllers.controller import Outcome, earliest, existing, parsed, seconds_until
 from agentrollouts.shell.controllers.rollout_hooks import RolloutHooks
 from agentrollouts.shell.controllers.rollout_observer import RolloutObserver
 from agentrollouts.shell.effects.act import Actor
 from agentrollouts.shell.effects.alerts import AlertBoard
 from agentrollouts.shell.effects.contests import Contests
+from agentrollouts.shell.effects.statuses.writer import Written
 from agentrollouts.shell.effects.writes import PacedWrites
 from agentrollouts.shell.inputs.poller import Poller
 from agentrollouts.shell.rollout_metrics import RolloutMetrics
@@ -103,20 +104,22 @@ class RolloutController:
         problem = self._writes.problem(key)
         if pause and problem is None:
             self._contests.note(key, decision.drifts, obs.now)
-        await (saying or self._persist(manifest, obs, decision))
-        status = decision.status or obs.status
+        written = await (saying or self._persist(manifest, obs, decision))
+        status = (decision.status if written.is_done else None) or obs.status
         self._onlookers.metrics.note(key, status)
         self._onlookers.alerts.note(key, rollout.copy_with(status=status))
         if self._actor.recorder is not None:
             self._actor.recorder.note(key, manifest, status, decision.evidence)
         is_done = not pause and problem is None
-        events = decision.events if saying is None else filter(_is_restoration, decision.events)
+        is_to_be_said = saying is None and written.is_new
+        events = decision.events if is_to_be_said else filter(_is_restoration, decision.events)
         self._actor.send_events(manifest, self._what_happened(tuple(events), is_done=is_done))
-        await self._actor.replies.send(decision.answers)
+        await self._actor.replies.send(decision.answers if written.is_done else ())
         await self._actor.labels.put_back(key.namespace, rollout.spec.agent, decision.lost)
         later = await self._finish(key, manifest, decision) if is_done else None
-        waits = (seconds_until(obs.now, decision.wake_at), later, SEEN_SECONDS if decision.drifts else None)
-        return Outcome.of(pause, problem, min((wait for wait in waits if wait is not None), default=None))
+        seen = SEEN_SECONDS if decision.drifts else None
+        wait = earliest(seconds_until(obs.now, decision.wake_at), later, seen, written.again)
+        return Outcome.of(pause, problem, wait)
 
     async def _finish(self, key: Ref, manifest: Manifest, decision: Decision) -> float | None:
         """Do what no traffic waits for; seconds until that needs another pass."""
@@ -164,6 +167,7 @@ class RolloutController:
         lost = await self._observer.lost_requests(key)
         await self._actor.replies.send(without_rollout(lost, key.name, utc_now()))
         self.forget(key)
+        self._actor.statuses.forget(key)
         return True
 
     def forget(self, key: Ref) -> None:
@@ -189,15 +193,21 @@ class RolloutController:
         self._observer.follow(key, frozenset())
         self._hooks.forget(key)
 
-    async def _say(self, manifest: Manifest, obs: Observation, decision: Decision) -> None:
-        await self._persist(manifest, obs, decision)
-        self._actor.send_events(manifest, self._what_happened(decision.events, is_done=False))
+    async def _say(self, manifest: Manifest, obs: Observation, decision: Decision) -> Written:
+        written = await self._persist(manifest, obs, decision)
+        if written.is_new:
+            self._actor.send_events(manifest, self._what_happened(decision.events, is_done=False))
+        return written
 
-    async def _persist(self, manifest: Manifest, obs: Observation, decision: Decision) -> None:
-        if decision.status is not None:
-            status = decision.status.to_json()
-            await self._actor.replace_status(manifest, status, is_news=decision.is_news)
+    async def _persist(self, manifest: Manifest, obs: Observation, decision: Decision) -> Written:
+        if decision.status is None:
+            return Written()
+        written = await self._actor.statuses.replace(
+            manifest, decision.status.to_json(), is_news=decision.is_news, is_minor=decision.is_minor
+        )
+        if written.is_new:
             self._measure(obs.status, decision.status)
+        return written
 
     def _note(self, key: Ref, *, is_blocked: bool) -> None:
         (self._blocked.add if is_blocked else self._blocked.discard)(key)

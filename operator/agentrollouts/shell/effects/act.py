@@ -25,18 +25,16 @@ from agentrollouts.api.names import FIELD_MANAGER
 from agentrollouts.api.reasons import Reason
 from agentrollouts.core.effects import Deletion, Effect, Event, Patch, Problem, Write
 from agentrollouts.core.ownership import OWNERS
-from agentrollouts.core.record.silent import with_silent_record
 from agentrollouts.core.release.snapshot import fitting
 from agentrollouts.core.rollout.snapshots.facts import FACTS_MANAGER
 from agentrollouts.core.traffic.manifests import FEATURE_FLAG, ROUTES, is_made_for
-from agentrollouts.core.traffic.plain_writes import bare_forms, bare_statuses
+from agentrollouts.core.traffic.plain_writes import bare_forms
 from agentrollouts.shell.cache import Cache
 from agentrollouts.shell.effects.events import EventSender
 from agentrollouts.shell.effects.insist import Insistence
-from agentrollouts.shell.effects.newest import take_in_newest
-from agentrollouts.shell.effects.other_versions import with_fields_of_others
 from agentrollouts.shell.effects.relabel import Labels
 from agentrollouts.shell.effects.reply import Replies
+from agentrollouts.shell.effects.statuses.writer import REFUSALS, Statuses
 from agentrollouts.shell.effects.stored import is_stored
 from agentrollouts.shell.inputs.intake import Intake
 from agentrollouts.shell.inputs.resync import WATCHED
@@ -50,10 +48,6 @@ REASONS: Final = (
     (InvalidError, Reason.WRITE_REFUSED),
 )
 """What an error of a write is called in a condition; any other is `WriteFailed`."""
-
-
-REFUSALS: Final = (ForbiddenError, InvalidError)
-"""Errors that a write with less text may not have: limits, admission policies and proxies use both."""
 
 
 SEEING_SECONDS: Final = 1.0
@@ -96,7 +90,8 @@ class Actor:
         self._sender = sender
         self.recorder = recorder
         self.labels = Labels(cluster, intake)
-        self.replies = Replies(cluster, intake)
+        self.statuses = Statuses(cluster, cache, intake, sender)
+        self.replies = Replies(cluster, intake, self.statuses)
         self._insistence = Insistence[Ref]()
 
     async def apply(self, writes: Iterable[Effect]) -> Problem | None:
@@ -110,43 +105,6 @@ class Actor:
             problem = await self._attempt(write)
             first = first or problem
         return first
-
-    async def replace_status(
-        self, manifest: Manifest, status: Mapping[str, Any], *, is_news: bool = True
-    ) -> None:
-        """Write the whole status of the very version that was decided on.
-
-        Args:
-            manifest: The object that was decided on.
-            status: The status; what another version of the operator has noted beside it stays.
-            is_news: Whether to look at the object again when it is written.
-
-        Raises:
-            ConflictError: it has changed; observe and decide again.
-            ClusterError: it could not be written.
-        """
-        status = with_fields_of_others(manifest["kind"], manifest.get("status") or {}, status)
-        try:
-            written = await self._cluster.replace_status({**manifest, "status": status})
-        except REFUSALS as error:
-            written = await self._replace_bare_status(manifest, status, error)
-        except ConflictError:
-            await take_in_newest(self._cluster, self._intake, Ref.of(manifest))
-            raise
-        (self._intake.put if is_news else self._cache.put)(written)
-
-    async def _replace_bare_status(
-        self, manifest: Manifest, status: Mapping[str, Any], error: ClusterError
-    ) -> Manifest:
-        """Write less of a refused status: an attempt must not stay where it is for a sentence."""
-        for bare in with_silent_record(bare_statuses(status, str(error))):
-            try:
-                written = await self._cluster.replace_status({**manifest, "status": dict(bare)})
-            except REFUSALS:
-                continue
-            logger.warning("Wrote the status without details: %s", error)
-            return written
-        raise error
 
     def send_events(self, manifest: Manifest, events: Iterable[Event]) -> None:
         """Have Events about an object sent, without waiting for it."""
@@ -181,8 +139,10 @@ class Actor:
         except ClusterError as error:
             logger.warning("%s", error)
             target = _target(effect)
+            if isinstance(error, NotServedError):
+                self._cache.unserved.add(target.kind)
             await (self._see_again(target) if isinstance(error, NotFoundError) else self._see(target, error))
-            return Problem(_reason(error, _target(effect)), str(error)), isinstance(error, REFUSALS)
+            return Problem(_reason(error, target), str(error)), isinstance(error, REFUSALS)
 
     async def _carry_out(self, effect: Effect) -> Problem | None:
         match effect:

@@ -2,36 +2,28 @@
 
 import asyncio
 from collections.abc import Iterable
-from typing import Protocol
 
 from agentrollouts.adapters.cluster.errors import ConflictError, NotFoundError
-from agentrollouts.adapters.cluster.resources import Manifest, Ref
+from agentrollouts.adapters.cluster.resources import Ref
 from agentrollouts.core.rollout.requests.answering import Answer
-from agentrollouts.shell.effects.newest import take_in_newest
+from agentrollouts.shell.effects.newest import Reader, take_in_newest
+from agentrollouts.shell.effects.statuses.writer import Statuses
 from agentrollouts.shell.inputs.intake import Intake
-
-
-class Writer(Protocol):
-    """What is done to an API server; `adapters.cluster.client.Cluster` is one. All raise `ClusterError`."""
-
-    async def get(self, ref: Ref) -> Manifest | None:
-        """The object, or None when there is none."""
-
-    async def replace_status(self, manifest: Manifest) -> Manifest:
-        """Replace the status of the very version that the manifest names."""
 
 
 class Replies:
     """The answers to the people who act.
 
     Args:
-        cluster: Where they are written.
+        cluster: Where actions are.
         intake: Takes in what was written.
+        statuses: Writes them.
     """
 
-    def __init__(self, cluster: Writer, intake: Intake) -> None:
+    def __init__(self, cluster: Reader, intake: Intake, statuses: Statuses) -> None:
         self._cluster = cluster
         self._intake = intake
+        self._statuses = statuses
 
     async def send(self, answers: Iterable[Answer]) -> None:
         """Write them all, each though another one fails; an action that is gone needs none.
@@ -47,7 +39,7 @@ class Replies:
         action = answer.action
         manifest = action.copy_with(status=answer.status).to_json()
         try:
-            self._intake.put(await self._cluster.replace_status(manifest))
+            self._intake.put(await self._statuses.put(manifest))
         except NotFoundError:
             self._intake.drop(manifest)
         except ConflictError:

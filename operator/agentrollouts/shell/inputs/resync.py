@@ -31,6 +31,12 @@ logger = logging.getLogger(__name__)
 START_PAUSE: Final = 1.0
 """Seconds between tries to fill the cache while the API server cannot be reached or has no CRDs yet."""
 
+MISSING_PAUSE: Final = 5.0
+"""The same while a kind is not installed, and for each kind that is not, later on."""
+
+OTHERS_SECONDS: Final = 5.0
+"""How long the start waits for a kind of others whose lists fail, before it goes ahead without it."""
+
 REFUSED_PAUSE: Final = 2.0
 """The same for a namespace that refuses its lists while others do not."""
 
@@ -65,6 +71,14 @@ MISSABLE: Final[Mapping[str, str]] = {
 """Kinds that a cluster can lack, and what follows; a rollback depends on neither."""
 
 
+OF_OTHERS: Final = frozenset({GRPC_ROUTE, FEATURE_FLAG})
+"""Kinds that few rollouts use: if their lists fail, whatever the reason, the start does not wait for them. A
+conversion webhook that is down must not keep all rollouts from being rolled back."""
+
+NEEDED: Final = (RELEASE, ROLLOUT)
+"""Kinds without which nothing can be decided."""
+
+
 class Lister(Protocol):
     """The API server as needed here; `adapters.cluster.client.Cluster` implements it."""
 
@@ -94,20 +108,22 @@ class Resync:
         self._namespaces = namespaces
         self._versions: dict[tuple[str, str | None], str] = {}
         """Of lists that no watch has followed yet."""
-        self._missing: set[str] = set()
-        """Kinds of which a warning has said that the cluster lacks them."""
+        self.problem = ""
+        """Why the cache is not filled yet."""
         self._refused: set[str | None] = set()
         """Namespaces of which nothing is known, since they refused their lists."""
         self._lower: dict[tuple[str, str | None], float] = {}
         """Since when the API server has lower versions of a kind than those that were seen."""
         self._turns = defaultdict[str | None, asyncio.Lock](asyncio.Lock)
+        self._looks = defaultdict[str, asyncio.Lock](asyncio.Lock)
+        """For each kind, whether it is looked for after a pause."""
 
     async def fill(self) -> None:
         """List everything; tried until it succeeds, at least for one namespace."""
-        while True:
-            if await self._is_filled():
-                return
-            await asyncio.sleep(START_PAUSE)
+        pause = await self._pause_after_filling()
+        while pause is not None:
+            await asyncio.sleep(pause)
+            pause = await self._pause_after_filling()
 
     async def keep(self) -> None:
         """List everything at intervals, indefinitely; a list that fails stops no other."""
@@ -124,7 +140,7 @@ class Resync:
     async def anew(self, kind: str, namespace: str | None) -> str:
         """The version from which to watch a kind, after a list if the last one has been used for a watch.
 
-        Waits for as long as a namespace of which nothing is known refuses its lists.
+        Waits for as long as a namespace of which nothing is known refuses its lists, or a kind is not served.
 
         Raises:
             ClusterError: it could not be listed.
@@ -132,10 +148,20 @@ class Resync:
         if namespace in self._refused:
             async with self._turns[namespace]:
                 await self._admit(namespace)
-        version = self._versions.pop((kind, namespace), None)
-        if version is None:
-            await self._take_in(kind, namespace, WATCHED[kind])
-            version = self._versions.pop((kind, namespace), "")
+        version = None if kind in self._cache.unserved else self._versions.pop((kind, namespace), None)
+        while version is None:
+            try:
+                await self._take_in(kind, namespace, WATCHED[kind])
+            except NotServedError as error:
+                if kind not in self._cache.unserved:
+                    logger.warning("%s; it is looked for until it is there", error)
+                self._cache.unserved.add(kind)
+            if kind in self._cache.unserved:
+                async with self._looks[kind]:  # the watches of all namespaces take turns
+                    if kind in self._cache.unserved:
+                        await asyncio.sleep(MISSING_PAUSE)
+            else:
+                version = self._versions.pop((kind, namespace), "")
         return version
 
     async def has(self, kind: str, namespace: str | None, version: str) -> bool:
@@ -146,8 +172,8 @@ class Resync:
         """
         return int(await self._cluster.version(kind, namespace) or 0) >= int(version)
 
-    async def _is_filled(self) -> bool:
-        """List everything; whether that succeeded, at least for one namespace."""
+    async def _pause_after_filling(self) -> float | None:
+        """List everything; None if that succeeded, at least for one namespace, else seconds until a retry."""
         namespaces, refused = self._namespaces or (None,), list[ForbiddenError]()
         self._refused.clear()
         try:
@@ -158,16 +184,45 @@ class Resync:
                     refused.append(error)
                     self._refused.add(namespace)
         except ClusterError as error:
-            logger.warning("%s", error)
-            return False
+            self._report(str(error))
+            return MISSING_PAUSE if isinstance(error, NotServedError) else START_PAUSE
         cure = "; nothing of this namespace is served until the role is bound there"
-        for each in refused:
-            logger.warning("%s%s", each, cure if self._namespaces else "")
-        return len(refused) < len(namespaces)
+        self._report(*(f"{error}{cure if self._namespaces else ''}" for error in refused))
+        return None if len(refused) < len(namespaces) else START_PAUSE
+
+    def _report(self, *problems: str) -> None:
+        """Log why lists failed, once while the reason stays the same."""
+        before, self.problem = self.problem, "; ".join(problems)
+        if self.problem != before:
+            for problem in problems:
+                logger.warning("%s", problem)
 
     async def _fill(self, namespace: str | None) -> None:
+        if self.problem:  # a few objects say whether the rest is worth a list
+            for kind in NEEDED:
+                await self._cluster.version(kind, namespace)
         for kind, labels in WATCHED.items():
-            await self._take_in(kind, namespace, labels)
+            if kind in OF_OTHERS:
+                await self._fill_with_others(kind, namespace)
+            else:
+                await self._take_in(kind, namespace, labels)
+
+    async def _fill_with_others(self, kind: str, namespace: str | None) -> None:
+        """List a kind of others, for a while; its watch lists it again until that succeeds."""
+        clock = asyncio.get_running_loop().time
+        end = clock() + OTHERS_SECONDS
+        while True:
+            try:
+                await self._take_in(kind, namespace, WATCHED[kind])
+            except ClusterError as error:
+                if clock() >= end:
+                    logger.warning(
+                        "%s; %s, and it is listed again until that succeeds", error, MISSABLE[kind]
+                    )
+                    return
+                await asyncio.sleep(START_PAUSE)
+            else:
+                return
 
     async def _admit(self, namespace: str | None) -> None:
         """Wait until a namespace that refused its lists is listed."""
@@ -191,20 +246,27 @@ class Resync:
                     unseen.discard(Ref.of(manifest))
                     self._put(manifest, known)
             self._versions[kind, namespace] = version
-            self._missing.discard(kind)
+            self._welcome(kind)
         except (NotServedError, ForbiddenError) as error:
             if kind not in MISSABLE or (kind == ROUTE and isinstance(error, ForbiddenError)):
                 raise
-            if kind not in self._missing:  # once: most clusters lack one of them for good
+            if kind not in self._cache.unserved:  # once: most clusters lack one of them for good
                 logger.warning("%s; %s", error, MISSABLE[kind])
             if isinstance(error, NotServedError):
-                self._missing.add(kind)
+                self._cache.unserved.add(kind)
             if isinstance(error, ForbiddenError):
                 return  # what is known may still be there: a freeze does not end for a lost right
         for key in unseen:
             gone = self._cache.get(key)
             if gone is not None and version_of(gone) == versions[key]:  # no news since the question
                 self._intake.drop(gone)
+
+    def _welcome(self, kind: str) -> None:
+        """If a kind was not served until now, what could not be written may be written now."""
+        if kind in self._cache.unserved:
+            self._cache.unserved.discard(kind)
+            logger.info("The API server serves %s now", kind)
+            self._intake.look_at_all()
 
     async def _newest(self, kind: str, namespace: str | None, known: Mapping[Ref, int]) -> str:
         """The version from which to watch.

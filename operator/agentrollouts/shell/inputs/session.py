@@ -8,11 +8,15 @@ parts, and kopf gets an empty one with the version from which to watch on. What 
 An error of a watch would end the process, and with it the rollbacks of all namespaces, though only one kind
 or one namespace is refused. So kopf gets an error of the connection, after which it tries again in seconds.
 
+kopf watches what the API server serves when it starts, and would have to watch all CRDs to learn of more. So
+it reads here that every kind is served, always. A list of one that is not waits until it is.
+
 An API server that was restored from a backup is at a lower version than before. It reports nothing to a watch
 from a higher one, and no error. So each watch begins with a look at the version.
 """
 
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterable
 from functools import partial
 from http import HTTPStatus
 from typing import Any, Final, Protocol, Self
@@ -20,7 +24,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import aiohttp
 
-from agentrollouts.adapters.cluster.errors import ClusterError
+from agentrollouts.adapters.cluster.errors import ClusterError, NotServedError
 from agentrollouts.adapters.cluster.resources import KINDS, Manifest
 from agentrollouts.shell.inputs.stream import Expired, Stream
 
@@ -32,19 +36,22 @@ class Lists(Protocol):
     """The lists of the resync. Both methods raise `ClusterError`."""
 
     async def anew(self, kind: str, namespace: str | None) -> str:
-        """Take in all objects of a kind, in one namespace or in all; the version from which to watch on."""
+        """Take in all objects of a kind, in one namespace or in all; the version from which to watch on.
+
+        Waits while the kind is not served.
+        """
 
     async def has(self, kind: str, namespace: str | None, version: str) -> bool:
         """Whether the API server has come to a version."""
 
 
-class EmptyList:
-    """An answer without objects, as far as kopf looks at it."""
+class Answer:
+    """An answer, as far as kopf looks at it."""
 
     status: Final = HTTPStatus.OK
 
-    def __init__(self, version: str) -> None:
-        self._version = version
+    def __init__(self, content: dict[str, Any]) -> None:
+        self._content = content
 
     async def __aenter__(self) -> Self:
         return self
@@ -53,8 +60,41 @@ class EmptyList:
         """There is no connection to give back."""
 
     async def json(self) -> dict[str, Any]:
-        """The list."""
-        return {"metadata": {"resourceVersion": self._version}, "items": []}
+        """The content."""
+        return self._content
+
+
+def empty_list(version: str) -> Answer:
+    """A list without objects."""
+    return Answer({"metadata": {"resourceVersion": version}, "items": []})
+
+
+def discovery(kinds: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """By path, what kopf reads to find out which kinds there are: these, and three of its own."""
+    versions = defaultdict[str, list[dict[str, Any]]](list)
+    for kind in kinds:
+        versions[KINDS[kind].api_version].append(_resource(kind, KINDS[kind].plural, is_namespaced=True))
+    versions["v1"] += [
+        _resource("Namespace", "namespaces", is_namespaced=False),
+        _resource("Event", "events", is_namespaced=True),
+    ]
+    definition = _resource("CustomResourceDefinition", "customresourcedefinitions", is_namespaced=False)
+    versions["apiextensions.k8s.io/v1"].append(definition)
+    named = [name.partition("/") for name in versions if "/" in name]
+    groups = [
+        {"name": group, "versions": [{"version": version}], "preferredVersion": {"version": version}}
+        for group, _, version in named
+    ]
+    paths = {
+        f"/{'apis' if '/' in name else 'api'}/{name}": {"resources": found}
+        for name, found in versions.items()
+    }
+    return {"/api": {"versions": ["v1"]}, "/apis": {"groups": groups}, **paths}
+
+
+def _resource(kind: str, plural: str, *, is_namespaced: bool) -> dict[str, Any]:
+    verbs = ["list", "watch", "patch"]
+    return {"kind": kind, "name": plural, "singularName": "", "namespaced": is_namespaced, "verbs": verbs}
 
 
 class InputSession:
@@ -79,6 +119,7 @@ class InputSession:
         self._session = session
         self._below = urlsplit(server).path.rstrip("/")
         self._kinds = kinds
+        self._discovery = discovery(kinds)
         self._lists = lists
         self._take_in = take_in
 
@@ -94,15 +135,19 @@ class InputSession:
         path = urlsplit(url).path.removeprefix(self._below)
         namespace = path.partition("/namespaces/")[2].partition("/")[0] or None
         kind = next((kind for kind in self._kinds if KINDS[kind].path(namespace) == path), None)
+        if path in self._discovery and method.lower() == "get":
+            return Answer(self._discovery[path])
         if kind is None or method.lower() != "get":
             return await self._session.request(method, url, **given)
         query = parse_qs(urlsplit(url).query)
         try:
             if "watch" not in query:
-                return EmptyList(await self._lists.anew(kind, namespace))
+                return empty_list(await self._lists.anew(kind, namespace))
             version = query.get("resourceVersion", [""])[0]
             if version.isdecimal() and not await self._lists.has(kind, namespace, version):
                 return Expired()
+        except NotServedError:
+            return Expired()
         except ClusterError as error:
             raise aiohttp.ClientConnectionError(str(error)) from None
         return self._watched(kind, await self._session.request(method, url, **given))

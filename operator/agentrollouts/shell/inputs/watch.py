@@ -94,16 +94,15 @@ async def only_answers(
     return response
 
 
-def configure(settings: kopf.OperatorSettings, namespaces: tuple[str, ...]) -> None:
+def configure(settings: kopf.OperatorSettings) -> None:
     """Bounds on everything that kopf does on the network.
 
     Routes are watched without a selector, since our label on a route of someone else would be one more
     difference from Git.
 
-    Without the right to list namespaces and CRDs, which a role in some namespaces cannot give, kopf does not
-    look for new ones; a Gateway API that is installed later is then noticed by the retries of `reconcile`.
+    kopf looks for no new namespaces and CRDs: `session` says that all kinds are served.
     """
-    settings.scanning.disabled = bool(namespaces)
+    settings.scanning.disabled = True
     settings.peering.standalone = True
     settings.posting.enabled = False
     settings.networking.request_timeout = 30

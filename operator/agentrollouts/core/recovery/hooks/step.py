@@ -5,6 +5,7 @@ end in the status. So after a crash the next process knows which Job might exist
 """
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any, Final
 
 from agentrollouts.api.names import ANNOTATION_HOOK_KEY
@@ -17,6 +18,10 @@ from agentrollouts.core.rights import with_command
 
 TRIES: Final = 2
 """Jobs of one series. An action of type RedoHook grants another series."""
+POD_TIME: Final = timedelta(seconds=30)
+"""Time after which a Job without a pod is reported."""
+_COUNTS: Final = ("active", "succeeded", "failed", "terminating")
+"""Fields of a Job's status that count its pods."""
 ROLE: Final = "hooks"
 """Role of the chart that a namespace must bind, without the name of the operator."""
 
@@ -73,8 +78,22 @@ def _seen(entry: HookStatus, view: View, job: Manifest) -> HookStatus:
     if _has(job, "Complete"):
         return ended(entry, view, HookState.SUCCEEDED)
     if failure := _has(job, "Failed"):
-        return _failed(entry, view, _why(entry, view, failure))
-    return entry.copy_with(message="") if entry.message else entry
+        return _failed(entry, view, _why(entry, view, job, failure))
+    message = _podless(entry, view, job)
+    return entry if message == entry.message else entry.replace(message=message)
+
+
+def _podless(entry: HookStatus, view: View, job: Manifest) -> str:
+    """That a Job has no pod yet, once it should have; only the Events of the Job say why."""
+    if entry.start_time is None or view.now < entry.start_time + POD_TIME or _had_pods(job):
+        return ""
+    command = f"kubectl describe job/{entry.job} --namespace={view.rollout.metadata.namespace}"
+    return f"Job {entry.job} has no pod, as if a quota or a LimitRange refuses it; see {command}"
+
+
+def _had_pods(job: Manifest) -> bool:
+    status = job.get("status") or {}
+    return any(status.get(count) for count in _COUNTS)
 
 
 def _absent(entry: HookStatus, view: View) -> HookStatus:
@@ -126,7 +145,8 @@ def _has(job: Manifest, kind: str) -> Mapping[str, Any] | None:
     return next((c for c in conditions if c.get("type") == kind and c.get("status") == "True"), None)
 
 
-def _why(entry: HookStatus, view: View, condition: Mapping[str, Any]) -> str:
+def _why(entry: HookStatus, view: View, job: Manifest, condition: Mapping[str, Any]) -> str:
     what = condition.get("message") or condition.get("reason") or "no reason is given"
-    logs = f"kubectl logs job/{entry.job} --namespace={view.rollout.metadata.namespace}"
-    return f"Job {entry.job} failed: {what}; see {logs}"
+    verb = "logs" if _had_pods(job) else "describe"
+    command = f"kubectl {verb} job/{entry.job} --namespace={view.rollout.metadata.namespace}"
+    return f"Job {entry.job} failed: {what}; see {command}"

@@ -13,7 +13,7 @@ from agentrollouts.core.attempt.rollback import QUARANTINE_LIMIT
 from agentrollouts.core.release.snapshot import snapshot_name
 from agentrollouts.core.rollout.desired import Desired, Standing, missing_service
 from agentrollouts.core.rollout.situation import Situation
-from agentrollouts.core.rollout.snapshots.facts import Healthy, ban_of, healthy_of
+from agentrollouts.core.rollout.snapshots.facts import Banned, Healthy, ban_of, healthy_of
 
 
 def predecessor_known(s: Situation) -> moves.Move | None:
@@ -24,18 +24,24 @@ def predecessor_known(s: Situation) -> moves.Move | None:
 
 
 def _desired_is_banned(s: Situation) -> moves.Move | None:
-    """The desired release was rolled back by a previous rollout, even if its snapshot was read later."""
+    """The desired release was rolled back by a previous rollout, or so long ago that the status forgot it."""
     if not isinstance(s.desired, Desired) or s.desired.standing is not Standing.NEW:
         return None
     snapshot = s.obs.snapshots.get(s.desired.record.snapshot)
     ban = ban_of(snapshot, s.spec.agent) if snapshot else None
-    digests = {entry.digest for entry in s.status.history} | {e.digest for e in s.status.quarantined}
-    if ban is None or ban.digest != s.desired.record.digest or ban.digest in digests:
+    if ban is None or ban.digest != s.desired.record.digest or _is_known(s, ban):
         return None
     retried = s.status.retried
     if retried and retried.digest == ban.digest:  # the snapshot says it until the next attempt begins
         return None
-    return moves.Recall(None, (), _newest((ban.entry, *s.status.quarantined)))
+    # the one that is desired comes first: however old it is, `Ready` names it, and a person can retry it
+    return moves.Recall(None, (), (ban.entry, *s.status.quarantined[: QUARANTINE_LIMIT - 1]))
+
+
+def _is_known(s: Situation, ban: Banned) -> bool:
+    """Whether the status lists a ban, or an attempt that began after it: then the snapshot is late."""
+    later = (entry.digest for entry in s.status.history if entry.start_time > ban.time)
+    return ban.digest in {*later, *(entry.digest for entry in s.status.quarantined)}
 
 
 def _all_that_is_known(s: Situation) -> moves.Move | None:

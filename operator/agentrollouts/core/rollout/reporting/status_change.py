@@ -10,6 +10,7 @@ from typing import Final, TypeVar
 from agentrollouts.api.objects import Condition
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.api.verdict import CapStatus, Counts, GateStatus
+from agentrollouts.core.conditions import GROUP_CONSISTENT, ROLLBACK_READY, SWITCHED_OFF, WARNINGS
 from agentrollouts.core.endings import UNVARYING
 from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.rollout.reporting.progress import steady
@@ -19,6 +20,9 @@ from agentrollouts.core.states import is_progressing
 NUMBERS_TICKS: Final = 6
 """Numbers alone are written at every sixth tick: 500 attempts at 30 s then write 2.8 statuses a second."""
 
+REMARKS: Final = WARNINGS - {SWITCHED_OFF} | {ROLLBACK_READY, GROUP_CONSISTENT}
+"""Conditions that stop nothing and that no decision reads."""
+
 _NO_TIME: Final = datetime.min.replace(tzinfo=UTC)
 _NO_COUNTS: Final = Counts()
 
@@ -27,7 +31,22 @@ _Part = TypeVar("_Part", GateStatus, CapStatus, Condition)
 
 def is_news(s: Situation, status: AgentRolloutStatus) -> bool:
     """Whether the status differs by more than numbers."""
-    old = s.obs.status
+    return _is_other(s, s.obs.status, status)
+
+
+def is_minor(s: Situation, status: AgentRolloutStatus) -> bool:
+    """Whether the status differs by nothing but numbers and what stops nothing.
+
+    Others can bring that and take it away as often as they like, such as another route at the same hostname.
+    """
+    return not _is_other(s, _without_remarks(s.obs.status), _without_remarks(status))
+
+
+def _without_remarks(status: AgentRolloutStatus) -> AgentRolloutStatus:
+    return status.copy_with(conditions=tuple(c for c in status.conditions if c.type not in REMARKS))
+
+
+def _is_other(s: Situation, old: AgentRolloutStatus, status: AgentRolloutStatus) -> bool:
     if old == status:
         return False
     has_numbers = status.caps or status.watched or s.analysis.gates_at(status)

@@ -88,9 +88,13 @@ def _extra(actual: object, desired: object, at: Path = ()) -> Iterator[tuple[Pat
 
 
 def _removals(current: Manifest, desired: Manifest) -> Iterator[Mapping[str, Any]]:
-    """What removes the fields of others, as they were seen; our own go with the write before."""
-    entries = (current.get("metadata") or {}).get("managedFields") or ()
-    owned = [entry.get("fieldsV1") for entry in entries if entry.get("manager") != FIELD_MANAGER]
+    """What removes the fields of others, as they were seen; our own go with the write before.
+
+    Another client can use our name, but then it does not apply, or what it applies is replaced by that write.
+    """
+    entries, ours = (current.get("metadata") or {}).get("managedFields") or (), (FIELD_MANAGER, "Apply")
+    others = (entry for entry in entries if (entry.get("manager"), entry.get("operation")) != ours)
+    owned = [entry.get("fieldsV1") for entry in others]
     for path, value in _extra(_flags(current), _flags(desired)):
         if any(_at(fields, tuple(f"f:{step}" for step in (*FLAGS, *path))) is not None for fields in owned):
             pointer = "".join(f"/{_escaped(step)}" for step in (*FLAGS, *path))

@@ -1,0 +1,1 @@
+"""Statuses on their way to the API server."""
