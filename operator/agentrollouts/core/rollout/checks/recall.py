@@ -39,9 +39,16 @@ def _desired_is_banned(s: Situation) -> moves.Move | None:
 
 
 def _is_known(s: Situation, ban: Banned) -> bool:
-    """Whether the status lists a ban, or an attempt that began after it: then the snapshot is late."""
-    later = (entry.digest for entry in s.status.history if entry.start_time > ban.time)
-    return ban.digest in {*later, *(entry.digest for entry in s.status.quarantined)}
+    """Whether the status lists a ban, or a person has lifted it: the snapshot says it until the next attempt.
+
+    It was lifted if an attempt of that release began since. It also was if the status remembers the release
+    and not the ban, unless so many were rolled back since that their bans displaced it.
+    """
+    if ban.digest in {entry.digest for entry in s.status.quarantined}:
+        return True
+    later = [entry for entry in s.status.history if entry.start_time > ban.time]
+    is_displaced = sum(entry.outcome is Outcome.ROLLED_BACK for entry in later) >= QUARANTINE_LIMIT
+    return ban.digest in {entry.digest for entry in (later if is_displaced else s.status.history)}
 
 
 def _all_that_is_known(s: Situation) -> moves.Move | None:
