@@ -20,7 +20,7 @@ from tests.shell.test_reconcile import IN_CANARY, ROUTE, Shell, a_shell
 from tests.shell.virtual import pass_time, run
 
 Foul = Callable[[Shell, Manifest], None]
-"""What the other side does: with the shell, and the route as it was before the fight."""
+"""What the other side does: with the shell, and the object as it was before the fight."""
 
 SPLIT: Final = Ref(CONFIG[0], NAMESPACE, CONFIG[1])
 MINUTE: Final = 60
@@ -97,9 +97,9 @@ FOULS: Final[dict[Foul, str]] = {
 
 
 @asynccontextmanager
-async def a_fight(shell: Shell, foul: Foul, every: float = 0.01) -> AsyncIterator[None]:
+async def a_fight(shell: Shell, foul: Foul, every: float = 0.01, over: Ref = ROUTE) -> AsyncIterator[None]:
     """Someone does it again as soon as it is undone."""
-    before = copy.deepcopy(shell.api.objects[ROUTE])
+    before = copy.deepcopy(shell.api.objects[over])
 
     async def fight() -> None:
         while True:

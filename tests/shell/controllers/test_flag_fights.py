@@ -3,10 +3,8 @@
 The rules are those of routes. The whole shell in virtual time.
 """
 
-import asyncio
 import copy
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from typing import Any, Final
 
 import pytest
@@ -16,14 +14,22 @@ from agentrollouts.api.names import FIELD_MANAGER
 from agentrollouts.shell.effects.contests import CALM
 from testkit.builders.names import AGENT, NAMESPACE, NEW, OLD
 from testkit.builders.rollouts import a_rollout
-from testkit.builders.routes import BY_FLAG, CONFIG
-from tests.shell.controllers.test_fights import LONGEST_PAUSE, MINUTE, MOST, by, conditions, ours
+from testkit.builders.routes import BY_FLAG
+from tests.shell.controllers.test_fights import (
+    LONGEST_PAUSE,
+    MINUTE,
+    MOST,
+    SPLIT,
+    Foul,
+    a_fight,
+    by,
+    conditions,
+    ours,
+)
 from tests.shell.test_reconcile import Shell, a_shell
 from tests.shell.virtual import pass_time, run
 
-Foul = Callable[[Shell, Manifest], None]
 FLAG: Final = Ref("FeatureFlag", NAMESPACE, AGENT)
-SPLIT: Final = Ref(CONFIG[0], NAMESPACE, CONFIG[1])
 RELEASE: Final = f"{AGENT}-release"
 TRYING: Final = a_rollout(traffic=BY_FLAG, bake={"durationSeconds": 0}).serving(OLD).trying(NEW)
 
@@ -105,21 +111,6 @@ FOULS: Final[dict[Foul, str]] = {
 """Each way to fight, and what `Ready` says of it."""
 
 
-@asynccontextmanager
-async def a_fight(shell: Shell, foul: Foul) -> AsyncIterator[None]:
-    """Someone does it again as soon as it is undone."""
-    before = copy.deepcopy(shell.api.objects[FLAG])
-
-    async def fight() -> None:
-        while True:
-            foul(shell, before)
-            await pass_time(0.01)
-
-    task = asyncio.create_task(fight())
-    yield
-    task.cancel()
-
-
 @pytest.mark.parametrize("foul", FOULS, ids=[foul.__name__ for foul in FOULS])
 def test_a_fight_over_the_flag_is_named_and_a_rollback_in_it_is_called_undone(foul: Foul) -> None:
     """At most a write in two seconds; the rollback is written at once, and holds once the fight is over."""
@@ -129,7 +120,7 @@ def test_a_fight_over_the_flag_is_named_and_a_rollback_in_it_is_called_undone(fo
             shell.make(TRYING)
             await pass_time(1)
             since = len(shell.api.effects)
-            async with a_fight(shell, foul):
+            async with a_fight(shell, foul, over=FLAG):
                 await pass_time(MINUTE)
                 said, written = conditions(shell), ours(shell, since)
                 assert FOULS[foul] in said["Ready"]["message"]
