@@ -135,12 +135,16 @@ def read_yaml(name: str) -> list[Any]:
     except OSError as error:
         raise WrongUseError(f"{name}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
-        line = error.object.count(b"\n", 0, error.start) + 1
-        raise WrongUseError(f"{name}:{line}: {NOT_UTF_8}") from None
+        raise WrongUseError(f"{name}:{undecoded_line(error)}: {NOT_UTF_8}") from None
     try:
         return [each for each in _documents(text) if each is not None]
     except (yaml.YAMLError, RecursionError) as error:
         raise WrongUseError(f"{name}:{line_of(error, text)}: {sentence_of(error)}") from None
+
+
+def undecoded_line(error: UnicodeDecodeError) -> int:
+    """The line of what is not UTF-8, from 1."""
+    return error.object.count(b"\n", 0, error.start) + 1
 
 
 def line_of(error: Exception, text: str) -> int:

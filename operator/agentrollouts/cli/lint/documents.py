@@ -25,6 +25,7 @@ from agentrollouts.cli.reading import (
     json_documents,
     line_of,
     sentence_of,
+    undecoded_line,
 )
 
 SUFFIXES: Final = frozenset({".yaml", ".yml", ".json"})
@@ -73,8 +74,7 @@ class Found:
         try:
             text = data.decode()
         except UnicodeDecodeError as error:
-            line = data.count(b"\n", 0, error.start) + 1
-            self.findings.append(_unread(file, line, NOT_UTF_8))
+            self.findings.append(_unread(file, undecoded_line(error), NOT_UTF_8))
             return
         text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
         begins = [0, *(match.start() for match in _SEPARATOR.finditer(text))]
