@@ -10,7 +10,7 @@ from agentrollouts.adapters.cluster.credentials import current_namespace
 from agentrollouts.adapters.cluster.errors import NotFoundError
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.core.record.chain import PREVIOUS
-from agentrollouts.core.record.lineage import of_lineage
+from agentrollouts.core.record.lineage import of_lineage, uid_in
 
 KIND: Final = "AgentRolloutRecord"
 _LOOKS: Final = 5
@@ -93,7 +93,7 @@ def _of(rollout: Manifest | None, records: list[Manifest]) -> Fetched:
     follows = (entry.get(PREVIOUS) for entry in waiting if isinstance(entry, Mapping))
     kept = tuple(of_lineage(records, uid, (head, *follows)))
     notes = []
-    if kept and all(_uid(record) != uid for record in kept):
+    if kept and all(uid_in(record) != uid for record in kept):
         notes.append(
             f"The rollout was created again with its status (uid {uid}); no record of that uid is there yet."
         )
@@ -107,8 +107,3 @@ def _status(rollout: Manifest | None) -> dict[str, Any]:
     """What the status says about records."""
     record = ((rollout or {}).get("status") or {}).get("record")
     return record if isinstance(record, dict) else {}
-
-
-def _uid(record: Manifest) -> object:
-    spec = record.get("spec")
-    return spec.get("rolloutUid") if isinstance(spec, dict) else None

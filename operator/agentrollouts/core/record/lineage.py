@@ -107,10 +107,11 @@ def of_lineage(records: Sequence[Any], uid: object, hashes: Iterable[object]) ->
             uid_of(each) for each in found if any(entry[HASH] in wanted for entry in each.entries)
         }.difference(uids)
         if not more:
-            return [record for record in records if _uid_in(record) in uids]
+            return [record for record in records if uid_in(record) in uids]
         uids += more
 
 
-def _uid_in(record: object) -> object:
+def uid_in(record: object) -> object:
+    """The same of a record as it is stored, which can be anything; None if it names none."""
     spec = record.get("spec") if isinstance(record, Mapping) else None
     return spec.get("rolloutUid") if isinstance(spec, Mapping) else None
