@@ -106,10 +106,7 @@ class RolloutController:
             self._contests.note(key, decision.drifts, obs.now)
         written = await (saying or self._persist(manifest, obs, decision))
         status = (decision.status if written.is_done else None) or obs.status
-        self._onlookers.metrics.note(key, status)
-        self._onlookers.alerts.note(key, rollout.copy_with(status=status))
-        if self._actor.recorder is not None:
-            self._actor.recorder.note(key, manifest, status, decision.evidence)
+        self._show(key, manifest, rollout.copy_with(status=status), decision)
         is_done = not pause and problem is None
         is_to_be_said = saying is None and written.is_new
         events = decision.events if is_to_be_said else filter(_is_restoration, decision.events)
@@ -120,6 +117,13 @@ class RolloutController:
         seen = SEEN_SECONDS if decision.drifts else None
         wait = earliest(seconds_until(obs.now, decision.wake_at), later, seen, written.again)
         return Outcome.of(pause, problem, wait)
+
+    def _show(self, key: Ref, manifest: Manifest, rollout: AgentRollout, decision: Decision) -> None:
+        """Pass the status on to metrics, alerts and the record."""
+        self._onlookers.metrics.note(key, rollout.status)
+        self._onlookers.alerts.note(key, rollout)
+        if self._actor.recorder is not None:
+            self._actor.recorder.note(key, manifest, rollout.status, decision.evidence)
 
     async def _finish(self, key: Ref, manifest: Manifest, decision: Decision) -> float | None:
         """Do what no traffic waits for; seconds until that needs another pass."""
