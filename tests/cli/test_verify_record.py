@@ -177,7 +177,7 @@ def test_a_restored_rollout_continues_its_earlier_records(
 
 
 def test_what_a_log_lacks_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A last line that is cut off breaks nothing, and a log without any line is no head."""
+    """A last line that is cut off breaks nothing, and a log without any line is not a head."""
     path = written(tmp_path, as_list(RECORDS))
     log = written(tmp_path, f"{RECORDS.log}{RECORDS.log.splitlines()[-1][:-30]}", "cut")
     other = written(tmp_path, "INFO Started\n", "other")

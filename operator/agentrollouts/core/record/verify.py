@@ -202,9 +202,8 @@ def _line_breaks(
     lines: Sequence[Line], first: Place, places: Mapping[str, Place], trail: frozenset[str]
 ) -> Iterator[Break]:
     """The lines whose entry the records have not, or have elsewhere; those from before the first are old."""
-    is_mixed = (
-        len({line.cluster for line in lines}) > 1
-    )  # one cluster can be a copy of the other, uids included
+    # one cluster can be a copy of the other, uids included
+    is_mixed = len({line.cluster for line in lines}) > 1
     for line in lines:
         place = places.get(line.hash)
         entry = f"entry {line.place.sequence} of {line.place}"
